@@ -1,0 +1,183 @@
+"""What a server asks of a sandbox, and what it hears back.
+
+Standard library only: the server, a worker on another machine and the tests all speak this, and
+nothing here knows of Docker. A `Submission` goes in; `Output` and one `Outcome` per test come
+out, in the order in which they happened. No expected answer is ever part of a submission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal, Protocol
+
+KIB = 1024
+MIB = 1024 * KIB
+
+Stream = Literal["stdout", "stderr"]
+
+
+class SandboxError(Exception):
+    """The platform, not the program, failed: no engine, no image, a container that died."""
+
+
+class SandboxUnavailableError(SandboxError):
+    """There is no sandbox to run in: the engine is away, or running is switched off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one test may use. A run as a whole has its own caps on top."""
+
+    time_s: float = 2.0
+    memory_bytes: int = 256 * MIB
+    output_bytes: int = 64 * KIB
+
+
+class Mode(StrEnum):
+    """How a test's input reaches the program."""
+
+    FUNCTION = "function"
+    """`source` is imported, then `entry` is called with `args`; its return value is the result."""
+    PROGRAM = "program"
+    """`source` runs as `__main__` with `stdin` given whole; what it prints is the result."""
+    INTERACTIVE = "interactive"
+    """As `PROGRAM`, but stdin stays open for what is typed while the program runs."""
+
+
+@dataclass(frozen=True, slots=True)
+class TestInput:
+    """One test as the program sees it: its input, and nothing of what is expected."""
+
+    __test__ = False  # pytest collects classes named Test...; this is not one
+
+    id: str
+    args: list[Any] = field(default_factory=list)
+    """JSON values, one per parameter of `entry` (function mode)."""
+    stdin: str = ""
+    """What stands on standard input (program and interactive mode)."""
+    limits: Limits | None = None
+    """In place of the submission's, where this test has its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """Source, inputs and limits at one version of a document."""
+
+    source: str
+    mode: Mode
+    tests: tuple[TestInput, ...]
+    limits: Limits = Limits()
+    entry: str = ""
+    """The function to call, in function mode."""
+    signature: str = ""
+    """How the tests call it, for a message: `allocate(stock, orders)`."""
+    filename: str = "main.py"
+    """What tracebacks call the source."""
+
+
+class Ended(StrEnum):
+    """How a test's process came to its end; what to make of it is the judge's business."""
+
+    RETURNED = "returned"
+    """Function mode: a value came back."""
+    EXITED = "exited"
+    """Program modes: the process exited by itself; see `exit_code`."""
+    RAISED = "raised"
+    """An exception nobody caught, a syntax error or a missing function; see `error`."""
+    SIGNALLED = "signalled"
+    """A signal ended it (a segmentation fault, say); see `signal`."""
+    TIME_LIMIT = "time_limit"
+    MEMORY_LIMIT = "memory_limit"
+    OUTPUT_LIMIT = "output_limit"
+    STOPPED = "stopped"
+    """The person pressed Stop."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramError:
+    """An exception of the candidate's program, told without the platform's own frames."""
+
+    type: str
+    """The exception's class name, e.g. `ZeroDivisionError`."""
+    message: str
+    traceback: str
+    """The candidate's own frames only, as Python prints them, the last line included."""
+    line: int | None = None
+    """The line of the source to mark, counted from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A piece of what a test printed, as it came; undecodable bytes are U+FFFD."""
+
+    test: str
+    stream: Stream
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The raw result of one test. The verdict is the judge's, in the server."""
+
+    test: str
+    ended: Ended
+    time_ms: float
+    """Wall-clock time of the test."""
+    cpu_ms: float
+    memory_bytes: int
+    """Peak resident memory of the test's process."""
+    value: str | None = None
+    """Function mode: the return value as JSON text, to be decoded with caps and never trusted."""
+    stdout: str = ""
+    """Program modes: what was printed, up to `output_bytes`."""
+    error: ProgramError | None = None
+    exit_code: int | None = None
+    signal: int | None = None
+    output_dropped_bytes: int = 0
+    """How much the program printed past its cap."""
+    waited_for_input: bool = False
+    """At its end the program was blocked reading standard input."""
+
+
+class Run(Protocol):
+    """A submission under way. Iterate it to the end; leaving its block destroys the container."""
+
+    def __aiter__(self) -> AsyncIterator[Output | Outcome]:
+        """Yield output and outcomes as they happen; raise `SandboxError` if the platform fails."""
+        ...
+
+    async def write_stdin(self, text: str) -> None:
+        """Type `text` into the program (interactive mode); ignored once the program has ended."""
+        ...
+
+    async def close_stdin(self) -> None:
+        """End of file on standard input."""
+        ...
+
+    async def stop(self) -> None:
+        """Kill the program: the test under way ends as `STOPPED` and no further one starts."""
+        ...
+
+
+class Sandbox(Protocol):
+    """Somewhere that submissions run: the pool in this process, or a queue to other machines."""
+
+    def run(self, submission: Submission) -> AbstractAsyncContextManager[Run]:
+        """Start `submission` in a container of its own.
+
+        Raises `SandboxUnavailableError` on entry where there is nothing to run in.
+        """
+        ...
+
+    @property
+    def available(self) -> bool:
+        """Whether a run started now has a chance; what `/healthz` and Run's button say."""
+        ...
+
+    @property
+    def why_unavailable(self) -> str | None:
+        """What is wrong and how to mend it, for people; None while runs work."""
+        ...

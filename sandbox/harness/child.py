@@ -1,0 +1,261 @@
+"""One test in a process of its own, forked from the harness: the only place where a source is run.
+
+The test's input is read here, straight from the host's stream, so that the harness never holds it
+and later tests cannot find it in inherited memory. Only then does the process give up what it
+inherited: its descriptors, its limits, the harness's modules.
+"""
+
+from __future__ import annotations
+
+import _sitebuiltins
+import atexit
+import builtins
+import io
+import json
+import os
+import resource
+import signal
+import sys
+import threading
+import traceback
+from types import CodeType, ModuleType
+from typing import Any, NamedTuple, NoReturn
+
+from sandbox import wire
+from sandbox.harness import kernel, telling
+
+MIB = 1024 * 1024
+FILE_BYTES = 16 * MIB
+OPEN_FILES = 128
+PROCESSES = 64
+NICENESS = 10
+"""The harness goes first where both want the processor: it has to keep the time."""
+ROOM_TO_TELL_BYTES = 16 * MIB
+"""What a process that ran out of memory gets on top, to say so."""
+TAKEN = b"\x06"
+"""The first byte on the report's pipe: the input is read, the host's stream is left alone."""
+
+
+class Job(NamedTuple):
+    """What every test of a container shares."""
+
+    source: str
+    mode: str
+    entry: str
+    signature: str
+    filename: str
+
+
+class Ends(NamedTuple):
+    """The descriptors that a test's process keeps. `stdin` is -1 where it is to be made here."""
+
+    stdin: int
+    stdout: int
+    stderr: int
+    report: int
+
+
+class Reporter(NamedTuple):
+    """The way back to the harness, for the test's own process; its children have only stderr."""
+
+    descriptor: int
+    pid: int
+
+    def value(self, text: bytes) -> None:
+        """Report a function's return value."""
+        if os.getpid() == self.pid:
+            _write(self.descriptor, wire.encode(wire.VALUE, text))
+
+    def error(self, kind: int, report: wire.ErrorReport) -> None:
+        """Report an exception that nobody caught."""
+        if os.getpid() == self.pid:
+            _write(self.descriptor, wire.encode(kind, report.pack()))
+        else:
+            print(report.traceback, file=sys.stderr)
+
+
+def main(job: Job, record: wire.TestRecord, length: int, ends: Ends) -> NoReturn:
+    """Read the test's input (`length` bytes of the host's stream), run it, report, and exit."""
+    status = os.EX_SOFTWARE
+    try:
+        given = read_exactly(0, length)
+        os.write(ends.report, TAKEN)
+        os.setsid()
+        _take_descriptors(ends, given if job.mode == "program" else b"")
+        _take_limits(record)
+        _forget_harness()
+        _open_streams()
+        telling.remember_source(job.source, job.filename)
+        status = _run(job, given, Reporter(ends.report, os.getpid()))
+        _wind_up(job)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)  # whatever happens, this process never returns into the harness's code
+
+
+def read_exactly(descriptor: int, length: int) -> bytes:
+    """`length` bytes, no more and no fewer. Raises EOFError where the stream ends before."""
+    data = bytearray()
+    while len(data) < length:
+        piece = os.read(descriptor, length - len(data))
+        if not piece:
+            raise EOFError("the host is gone")
+        data += piece
+    return bytes(data)
+
+
+def _take_descriptors(ends: Ends, stdin: bytes) -> None:
+    source = _file_of(stdin) if ends.stdin < 0 else ends.stdin
+    os.dup2(source, 0)
+    os.dup2(ends.stdout, 1)
+    os.dup2(ends.stderr, 2)
+    os.closerange(3, ends.report)
+    os.closerange(ends.report + 1, OPEN_FILES)
+
+
+def _file_of(data: bytes) -> int:
+    """A file in memory that holds `data`: no pipe to feed, and it may be longer than a pipe."""
+    descriptor = os.memfd_create("stdin")
+    _write(descriptor, data)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return descriptor
+
+
+def _take_limits(record: wire.TestRecord) -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    kernel.set_dumpable(True)
+    kernel.volunteer_for_oom_kill()
+    os.nice(NICENESS)
+    # The harness ends a test by the clock; the kernel's own limit stands behind it.
+    cpu_s = record.time_ms // 1000 + 2
+    data = kernel.data_bytes() + record.memory_bytes
+    for limit, soft, hard in (
+        (resource.RLIMIT_CPU, cpu_s, cpu_s),
+        (resource.RLIMIT_DATA, data, data + ROOM_TO_TELL_BYTES),
+        (resource.RLIMIT_FSIZE, FILE_BYTES, FILE_BYTES),
+        (resource.RLIMIT_NOFILE, OPEN_FILES, OPEN_FILES),
+        (resource.RLIMIT_NPROC, PROCESSES, PROCESSES),
+        (resource.RLIMIT_CORE, 0, 0),
+        (resource.RLIMIT_MEMLOCK, 0, 0),
+        (resource.RLIMIT_MSGQUEUE, 0, 0),
+    ):
+        resource.setrlimit(limit, (soft, hard))
+
+
+def _forget_harness() -> None:
+    """Leave a program the names that a plain interpreter has. This is tidiness, not a defence."""
+    for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
+        del sys.modules[name]
+    sys.path[:] = [place for place in sys.path if place.startswith("/usr/lib/")]
+    builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D")
+    builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D")
+    builtins.help = _sitebuiltins._Helper()
+
+
+def _open_streams() -> None:
+    """Standard streams over the new descriptors: what is printed leaves at once, as with -u."""
+    buffered = io.BufferedReader(io.FileIO(0, closefd=False))
+    streams = {
+        "stdin": io.TextIOWrapper(buffered, "utf-8", "surrogateescape"),
+        "stdout": _unbuffered(1, "surrogateescape"),
+        "stderr": _unbuffered(2, "backslashreplace"),
+    }
+    for name, stream in streams.items():
+        setattr(sys, name, stream)
+        setattr(sys, f"__{name}__", stream)
+
+
+def _unbuffered(descriptor: int, errors: str) -> io.TextIOWrapper:
+    raw: Any = io.FileIO(descriptor, "w", closefd=False)
+    return io.TextIOWrapper(raw, "utf-8", errors, write_through=True)
+
+
+def _run(job: Job, given: bytes, reporter: Reporter) -> int:
+    """Run the program; its exit status, after a report where there is something to report."""
+    is_function = job.mode == "function"
+    module = ModuleType(job.filename.removesuffix(".py") if is_function else "__main__")
+    module.__file__ = job.filename
+    sys.modules[module.__name__] = sys.modules["__main__"] = module
+    sys.argv = [job.filename]
+    args = json.loads(given) if is_function else []
+    try:
+        exec(_compiled(job), module.__dict__)  # noqa: S102  # this is what the whole container is for
+        if is_function:
+            _call(job, module, args, reporter)
+    except SystemExit as error:
+        return _exit_status(error)
+    except telling.NotComparableError as error:
+        reporter.error(wire.RAISED, telling.plain_error(error.kind, str(error)))
+        return 1
+    except MemoryError as error:
+        hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+        resource.setrlimit(resource.RLIMIT_DATA, (hard, hard))
+        reporter.error(wire.OUT_OF_MEMORY, telling.error_report(error, job.filename))
+        return 1
+    except BaseException as error:
+        reporter.error(wire.RAISED, _explained(error, job))
+        return 1
+    return 0
+
+
+def _compiled(job: Job) -> CodeType:
+    try:
+        return compile(job.source, job.filename, "exec", dont_inherit=True)
+    except (MemoryError, RecursionError):
+        raise telling.NotComparableError(
+            "SyntaxError", "the source is nested too deeply to be compiled"
+        ) from None
+    except UnicodeEncodeError as error:
+        raise telling.NotComparableError(
+            "SyntaxError", f"the source is not valid Unicode: {error.reason}"
+        ) from None
+
+
+def _call(job: Job, module: ModuleType, args: list[Any], reporter: Reporter) -> None:
+    function = module.__dict__.get(job.entry)
+    wanted = f"the tests call `{job.signature or job.entry}`"
+    if function is None:
+        raise telling.NotComparableError("NameError", f"`{job.entry}` is not defined; {wanted}")
+    if not callable(function):
+        kind = type(function).__name__
+        raise telling.NotComparableError(
+            "TypeError", f"`{job.entry}` is of type {kind}, not a function; {wanted}"
+        )
+    reporter.value(telling.value_as_json(function(*args), job.entry))
+
+
+def _explained(error: BaseException, job: Job) -> wire.ErrorReport:
+    told = telling.error_report(error, job.filename)
+    if job.mode == "function" and isinstance(error, TypeError) and not told.line:
+        # No frame of the program's own: the call itself did not fit the function.
+        message = f"{told.message}; the tests call `{job.signature or job.entry}`"
+        return telling.plain_error(told.type, message)
+    return told
+
+
+def _exit_status(error: SystemExit) -> int:
+    """What the interpreter itself would make of sys.exit(...)."""
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)
+    return 1
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+
+
+def _wind_up(job: Job) -> None:
+    """End as the interpreter would: threads joined, atexit called; a function just ends."""
+    if job.mode != "function":
+        threading._shutdown()  # type: ignore[attr-defined]
+        atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()

@@ -1,0 +1,22 @@
+"""A pool over the real engine, which these tests take for granted, as does the product."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sandbox.pool import Pool
+from tests.sandbox.running import Runs
+
+
+@pytest.fixture
+async def pool() -> AsyncIterator[Pool]:
+    async with Pool() as pool:
+        assert pool.available, pool.why_unavailable
+        yield pool
+
+
+@pytest.fixture
+def runs(pool: Pool) -> Runs:
+    return Runs(pool)

@@ -1,0 +1,264 @@
+"""Containers come for a run and go with it, whatever happens to the run or to its owner."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import docker
+import pytest
+
+from sandbox.container import LABEL, Engine, EngineSettings
+from sandbox.contract import MIB, Limits, Mode, SandboxUnavailableError, Submission, TestInput
+from sandbox.pool import Pool
+
+SPIN = Submission(
+    "print('on', flush=True)\nwhile True: pass",
+    Mode.PROGRAM,
+    (TestInput("spins"),),
+    Limits(time_s=60),
+)
+HELLO = Submission("print('hi')", Mode.PROGRAM, (TestInput("only"),))
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[docker.APIClient]:
+    client = docker.APIClient()
+    yield client
+    client.close()
+
+
+def _names(client: docker.APIClient, owner_pid: int) -> set[str]:
+    """The containers, running or not, that a process has made."""
+    found = client.containers(all=True, filters={"label": LABEL})
+    return {
+        one["Names"][0] for one in found if one["Labels"]["viva.owner"].split()[1] == str(owner_pid)
+    }
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    """Wait for something that only the engine knows about."""
+    async with asyncio.timeout(20):
+        while not await asyncio.to_thread(condition):  # noqa: ASYNC110  # no event tells of it
+            await asyncio.sleep(0.05)
+
+
+def _mine(client: docker.APIClient) -> set[str]:
+    return _names(client, os.getpid())
+
+
+async def test_a_container_is_gone_when_its_run_is_left(
+    pool: Pool, client: docker.APIClient
+) -> None:
+    async with pool.run(SPIN) as run:
+        await anext(aiter(run))
+        assert len(_mine(client)) == 1
+    assert _mine(client) == set()
+
+
+async def test_a_container_is_created_as_hardened_as_it_should_be(
+    pool: Pool, client: docker.APIClient
+) -> None:
+    async with pool.run(HELLO):
+        (name,) = _mine(client)
+        made = client.inspect_container(name)
+    host, config = made["HostConfig"], made["Config"]
+    assert host["AutoRemove"]
+    assert config["StdinOnce"]
+    assert host["ReadonlyRootfs"]
+    assert not host["Privileged"]
+    assert host["CapDrop"] == ["ALL"]
+    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["LogConfig"]["Type"] == "none"
+    assert host["MemorySwap"] == host["Memory"]
+    assert host["Binds"] is None
+    assert made["Mounts"] == []
+    assert host["NanoCpus"] == 1_000_000_000
+    assert config["Hostname"] == "sandbox"
+
+
+async def test_a_cancelled_run_leaves_nothing(pool: Pool, client: docker.APIClient) -> None:
+    begun = asyncio.Event()
+
+    async def run_on() -> None:
+        async with pool.run(SPIN) as run:
+            async for _ in run:
+                begun.set()
+
+    task = asyncio.create_task(run_on())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert _mine(client) == set()
+
+
+@pytest.mark.parametrize("turns", [1, 3, 10])
+async def test_a_run_cancelled_while_its_container_is_made_leaves_nothing(
+    pool: Pool, client: docker.APIClient, turns: int
+) -> None:
+    async def run_on() -> None:
+        async with pool.run(SPIN):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(run_on())
+    for _ in range(turns):
+        await asyncio.sleep(0.02)  # moments in the middle of the engine's work, any will do
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert _mine(client) == set()
+
+
+async def test_only_so_many_run_at_once_and_those_that_wait_can_be_cancelled(
+    client: docker.APIClient,
+) -> None:
+    async with Pool(size=1) as pool:
+        entered: list[int] = []
+
+        async def wait_for_a_place(number: int) -> None:
+            async with pool.run(HELLO):
+                entered.append(number)
+
+        async with pool.run(HELLO):
+            first, second = (asyncio.create_task(wait_for_a_place(n)) for n in (1, 2))
+            await asyncio.sleep(0)
+            first.cancel()
+            await asyncio.wait([first])
+            assert len(_mine(client)) == 1
+            assert entered == []
+        await second
+    assert entered == [2]
+    assert _mine(client) == set()
+
+
+OWNER = """
+import asyncio, sys
+from sandbox.contract import MIB, Limits, Mode, Submission, TestInput
+from sandbox.pool import Pool
+
+async def main():
+    source = "print('on', flush=True)\\nwhile True: pass"
+    run = Submission(source, Mode.PROGRAM, (TestInput('spins'),), Limits(time_s=60))
+    async with Pool() as pool, pool.run(run) as run:
+        async for event in run:
+            print('running', flush=True)
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+async def test_an_owner_that_is_killed_leaves_no_container(
+    client: docker.APIClient, number: signal.Signals
+) -> None:
+    owner = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        OWNER,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+        cwd=Path(__file__).parents[2],
+    )
+    assert owner.stdout is not None
+    assert await owner.stdout.readline() == b"running\n"
+    assert len(_names(client, owner.pid)) == 1
+    owner.send_signal(number)
+    await owner.wait()
+    await _until(lambda: not _names(client, owner.pid))
+
+
+async def test_what_an_owner_left_unstarted_is_removed_by_the_next(
+    client: docker.APIClient,
+) -> None:
+    """As after a kill between a container's creation and its start, when no stream holds it."""
+
+    def leave(owner: str) -> str:
+        labels = {LABEL: "1", "viva.owner": owner}
+        return str(client.create_container("viva-sandbox:latest", labels=labels)["Id"])
+
+    async with Engine() as engine, engine.container(256 * MIB):
+        (in_use,) = _mine(client)
+        owner = client.inspect_container(in_use)["Config"]["Labels"]["viva.owner"]
+        machine, pid, started_at, _ = owner.split()
+        orphan = leave(f"{machine} {pid} {int(started_at) - 1} engine")
+        of_another_engine = leave(f"{machine} {pid} {started_at} another")
+        of_another_machine = leave(f"elsewhere {pid} 1 engine")
+        await engine.remove_leftovers()
+        left = {one["Id"] for one in client.containers(all=True)}
+        assert orphan not in left
+        assert {of_another_engine, of_another_machine} <= left
+        assert in_use in _mine(client)
+    for one in (of_another_engine, of_another_machine):
+        client.remove_container(one)
+
+
+async def test_a_missing_image_is_told_with_its_cure() -> None:
+    async with Pool(EngineSettings(image="viva-sandbox:never-built")) as pool:
+        assert not pool.available
+        assert "viva-sandbox:never-built is not there" in str(pool.why_unavailable)
+        with pytest.raises(SandboxUnavailableError, match=r"sandbox/image/build\.sh"):
+            async with pool.run(HELLO):
+                raise AssertionError("never reached")
+
+
+async def test_an_engine_that_is_away_is_told_with_its_cure(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    async with Pool() as pool:
+        assert not pool.available
+        with pytest.raises(SandboxUnavailableError, match="engine does not answer; start it"):
+            async with pool.run(HELLO):
+                raise AssertionError("never reached")
+
+
+@asynccontextmanager
+async def _engine_at(place: Path) -> AsyncIterator[None]:
+    """The engine at a socket of our own, for as long as this block lasts."""
+    writers: list[asyncio.StreamWriter] = []
+    relays: set[asyncio.Task[None]] = set()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65536):
+            writer.write(data)
+        writer.close()
+
+    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers, questions = await asyncio.open_unix_connection("/var/run/docker.sock")
+        writers.extend((writer, questions))
+        relays.add(asyncio.create_task(relay(reader, questions)))
+        relays.add(asyncio.create_task(relay(answers, writer)))
+
+    async with await asyncio.start_unix_server(connect, place):
+        yield
+        for writer in writers:
+            writer.close()
+        await asyncio.wait(relays)
+    await asyncio.to_thread(place.unlink)
+
+
+async def test_an_engine_that_comes_back_is_noticed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    async with Pool() as pool:
+        assert not pool.available
+        async with _engine_at(tmp_path / "engine.sock"):
+            await _until(lambda: pool.available)
+            async with pool.run(HELLO) as run:
+                assert [event async for event in run]
+        await _until(lambda: not pool.available)
+
+
+async def test_an_engine_is_not_reached_before_it_is_used(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "nonsense://")
+    async with Engine() as engine:
+        assert "nonsense" in str(await engine.why_unavailable())
