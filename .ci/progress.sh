@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts beside it: says what is under way and how long it took.
 # A command's own output goes to .setup/log/ and is shown only when the command fails.
 

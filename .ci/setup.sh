@@ -112,7 +112,8 @@ install_dev_packages() {
 ensure_node() {
   local version
   version=$(node --version 2>/dev/null) || version=none
-  [ "$version" != none ] && [ "$(echo "${version#v}" | cut -d. -f1)" -ge 20 ] ||
+  # `sort -V` puts the older of two versions first.
+  [ "$(printf 'v20\n%s\n' "$version" | sort -V | head -n 1)" = v20 ] ||
     die "Viva needs Node 20 or newer; here is $version. Install it: https://nodejs.org"
   command -v npm >/dev/null || die "npm is missing. Install it: sudo apt-get install npm"
 }
@@ -126,7 +127,7 @@ install_web_packages() {
 }
 
 build_bundle() {
-  local -a inputs=(web/src web/styles web/build.mjs web/package-lock.json)
+  local -a inputs=(web/src web/styles web/build.mjs web/tsconfig.json web/package-lock.json)
   [ -f web/dist/manifest.json ] && is_done bundle "${inputs[@]}" && return
   ensure_node
   step bundle "Building the browser bundle" node web/build.mjs

@@ -1,0 +1,194 @@
+"""Who someone is: invitation links, the sessions that they turn into, and the admin's token.
+
+Every token is 192 random bits, shown once and kept only as a hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from server.core.events import Role
+from server.store import Store, admins, links, sessions
+
+SESSION_DAYS = 30
+_DAY_MS = 24 * 3600 * 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """What a link's token is good for."""
+
+    room: str
+    role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A participant of a room, as proved by a session token."""
+
+    room: str
+    participant: str
+    role: Role
+
+
+def new_token() -> str:
+    """A secret that cannot be guessed: 192 bits, safe in a URL's path."""
+    return secrets.token_urlsafe(24)
+
+
+def new_id() -> str:
+    """A name for a room or a participant: 96 bits, no secret."""
+    return secrets.token_hex(12)
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+class Access:
+    """The tables of tokens. `admin_token` is the one that the settings give, if any."""
+
+    def __init__(self, store: Store, admin_token: str) -> None:
+        self._store = store
+        self._admin_token = admin_token
+
+    async def invite(self, room: str) -> dict[Role, str]:
+        """Fresh link tokens for every role of a room; those given out before end here."""
+        tokens = {role: new_token() for role in Role}
+        rows = [
+            {"token_hash": _hash(token), "room": room, "role": role.value}
+            for role, token in tokens.items()
+        ]
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(links).where(links.c.room == room))
+            connection.execute(sa.insert(links), rows)
+
+        await self._store.write(write)
+        return tokens
+
+    async def invitation(self, token: str) -> Invitation | None:
+        """What a link leads to; None for a token that is not, or no longer, good."""
+        query = sa.select(links.c.room, links.c.role).where(links.c.token_hash == _hash(token))
+        row = await self._store.read(lambda connection: connection.execute(query).first())
+        return Invitation(row.room, Role(row.role)) if row else None
+
+    async def open_session(self, session: Session) -> str:
+        """A session token for a participant."""
+        token = new_token()
+        row = {
+            "token_hash": _hash(token),
+            "room": session.room,
+            "participant": session.participant,
+            "role": session.role.value,
+            "created_at": _now_ms(),
+        }
+        await self._store.write(lambda connection: connection.execute(sa.insert(sessions), [row]))
+        return token
+
+    async def session(self, token: str | None, room: str) -> Session | None:
+        """Whose session a token is; None where it is not good in `room`."""
+        if not token:
+            return None
+        query = sa.select(sessions).where(
+            sessions.c.token_hash == _hash(token),
+            sessions.c.room == room,
+            sessions.c.created_at > _now_ms() - SESSION_DAYS * _DAY_MS,
+        )
+        row = await self._store.read(lambda connection: connection.execute(query).first())
+        return Session(row.room, row.participant, Role(row.role)) if row else None
+
+    async def erase(self, room: str) -> None:
+        """Forget every link and session of a room."""
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(links).where(links.c.room == room))
+            connection.execute(sa.delete(sessions).where(sessions.c.room == room))
+
+        await self._store.write(write)
+
+    # The admin.
+
+    async def has_admin(self) -> bool:
+        """Whether there is an admin token already."""
+        if self._admin_token:
+            return True
+        query = sa.select(admins.c.token_hash).where(admins.c.kind == "token")
+        return await self._store.read(lambda c: c.execute(query).first() is not None)
+
+    async def new_admin_token(self, *, end_sign_ins: bool) -> str:
+        """A fresh admin token; the one before it ends here, and if so wished all sign-ins."""
+        token = new_token()
+        row = {"token_hash": _hash(token), "kind": "token", "created_at": _now_ms()}
+
+        def write(connection: sa.Connection) -> None:
+            ended = sa.true() if end_sign_ins else admins.c.kind == "token"
+            connection.execute(sa.delete(admins).where(ended))
+            connection.execute(sa.insert(admins), [row])
+
+        await self._store.write(write)
+        return token
+
+    async def is_admin(self, token: str | None) -> bool:
+        """Whether `token` is the admin token."""
+        return await self._has_right("token", token)
+
+    async def sign_in(self, token: str) -> str | None:
+        """A session token for whoever knows the admin token; None for anybody else."""
+        if not await self.is_admin(token):
+            return None
+        session = new_token()
+        row = {"token_hash": _hash(session), "kind": "session", "created_at": _now_ms()}
+        await self._store.write(lambda connection: connection.execute(sa.insert(admins), [row]))
+        return session
+
+    async def is_signed_in(self, session: str | None) -> bool:
+        """Whether `session` came from `sign_in`, not too long ago."""
+        return await self._has_right("session", session)
+
+    async def sign_out(self, session: str) -> None:
+        """End one sign-in."""
+        statement = sa.delete(admins).where(
+            admins.c.token_hash == _hash(session), admins.c.kind == "session"
+        )
+        await self._store.write(lambda connection: connection.execute(statement))
+
+    async def _has_right(self, kind: str, token: str | None) -> bool:
+        if not token:
+            return False
+        given = self._admin_token if kind == "token" else ""
+        if given:
+            return hmac.compare_digest(_hash(given), _hash(token))
+        oldest = 0 if kind == "token" else _now_ms() - SESSION_DAYS * _DAY_MS
+        query = sa.select(admins.c.token_hash).where(
+            admins.c.token_hash == _hash(token),
+            admins.c.kind == kind,
+            admins.c.created_at > oldest,
+        )
+        return await self._store.read(lambda c: c.execute(query).first() is not None)
+
+
+def csrf_token(session: str) -> str:
+    """What a form carries to prove that it was made for this very session."""
+    return hashlib.sha256(b"csrf:" + session.encode()).hexdigest()
+
+
+def same_secret(one: str, other: str) -> bool:
+    """Compare without telling by the time taken."""
+    return hmac.compare_digest(one.encode(), other.encode())
+
+
+def link_paths(tokens: Mapping[Role, str]) -> dict[str, str]:
+    """The paths of an interview's links, by role."""
+    return {role.value: f"/join/{token}" for role, token in tokens.items()}

@@ -1,0 +1,100 @@
+"""The only place that builds the server's parts and joins them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, nullcontext
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import RedirectResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from sandbox.container import EngineSettings
+from sandbox.contract import Sandbox
+from sandbox.pool import Pool
+from server import __version__, api, pages
+from server.access import Access
+from server.archive import Archive
+from server.core.errors import VivaError
+from server.host import open_host
+from server.journal import open_journal
+from server.library import Library
+from server.parts import Parts
+from server.runner import NoSandbox
+from server.settings import ROOT, Settings
+from server.store import open_store
+from server.strings import Strings
+from server.web import SecurityHeaders, Web
+
+log = structlog.get_logger()
+
+
+@asynccontextmanager
+async def open_parts(
+    settings: Settings, given_sandbox: Sandbox | None = None
+) -> AsyncIterator[Parts]:
+    """Everything a server needs, for as long as the block lasts.
+
+    Programs run in `given_sandbox`, or where the settings say. Raises a `VivaError` with one clear
+    line where a part cannot be had.
+    """
+    strings = Strings.load(ROOT / "web" / "locale")
+    web = Web.load(ROOT / "web", strings)
+    library = Library(settings.problems)
+    async with (
+        open_store(settings.database) as store,
+        open_journal(store) as journal,
+        nullcontext(given_sandbox) if given_sandbox else open_sandbox(settings) as sandbox,
+    ):
+        access = Access(store, settings.admin_token)
+        days = settings.retention_days
+        async with open_host(journal, access, Archive(store), sandbox, days) as host:
+            watcher = asyncio.create_task(_watch(library))
+            try:
+                yield Parts(settings, access, library, host, web)
+            finally:
+                watcher.cancel()
+                await asyncio.gather(watcher, return_exceptions=True)
+
+
+async def _watch(library: Library) -> None:
+    """Take in the problem files as their authors save them."""
+    async for _ in library.watch():
+        log.info("problems read again", found=len(library.problems), errors=len(library.errors))
+
+
+@asynccontextmanager
+async def open_sandbox(settings: Settings) -> AsyncIterator[Sandbox]:
+    """Where programs run: containers of the engine on this machine, or nowhere."""
+    if not settings.sandbox:
+        yield NoSandbox("Running is switched off by VIVA_SANDBOX=off.")
+        return
+    engine = EngineSettings(image=settings.sandbox_image)
+    async with Pool(engine, settings.sandbox_runs) as pool:
+        yield pool
+
+
+def build_app(parts: Parts) -> ASGIApp:
+    """The web application over `parts`."""
+    app = FastAPI(title="Viva", version=__version__, openapi_url=None)
+    app.state.parts = parts
+    for router in (api.public, api.admin, pages.router):
+        app.include_router(router)
+    for error in (VivaError, RequestValidationError, HTTPException, Exception):
+        app.add_exception_handler(error, answer_error)
+    # Outside of everything, so that the answers to our own faults have the headers too.
+    return SecurityHeaders(app, parts.settings)
+
+
+async def answer_error(request: Request, error: Exception) -> Response:
+    """Every error is told once, here: as JSON under `/api`, as a page elsewhere."""
+    if isinstance(error, pages.NeedsSignInError) and request.method == "GET":
+        return RedirectResponse("/sign-in", 303)
+    wants_json = "application/json" in request.headers.get("accept", "")
+    if request.url.path.startswith("/api") or wants_json:
+        return api.problem_answer(error)
+    return pages.error_page(request, error)

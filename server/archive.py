@@ -1,0 +1,39 @@
+"""Problems as interviews froze them: by content, so that editing a file changes no interview."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import sqlalchemy as sa
+
+from server.core.problem import Problem
+from server.store import Store, frozen_problems
+
+
+class Archive:
+    """The table of frozen problems."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    async def freeze(self, problems: Iterable[Problem]) -> None:
+        """Keep these problems as they are now."""
+        bodies = {problem.content_hash(): problem.model_dump_json() for problem in problems}
+        column = frozen_problems.c.hash
+
+        def write(connection: sa.Connection) -> None:
+            known = connection.scalars(sa.select(column).where(column.in_(bodies)))
+            fresh = bodies.keys() - set(known)
+            rows = [{"hash": digest, "body": bodies[digest]} for digest in fresh]
+            if rows:
+                connection.execute(sa.insert(frozen_problems), rows)
+
+        await self._store.write(write)
+
+    async def thaw(self, digests: Iterable[str]) -> list[Problem]:
+        """The problems with these content hashes, in that order; `KeyError` for an unknown one."""
+        wanted = list(digests)
+        query = sa.select(frozen_problems).where(frozen_problems.c.hash.in_(wanted))
+        rows = await self._store.read(lambda connection: connection.execute(query).all())
+        bodies = {row.hash: row.body for row in rows}
+        return [Problem.model_validate_json(bodies[digest]) for digest in wanted]

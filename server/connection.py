@@ -1,0 +1,265 @@
+"""One WebSocket: a reader that decodes and submits, and a bounded outbox that writes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+
+import structlog
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from server.core.decide import Sender
+from server.core.errors import MalformedFrameError, RefusedError, VivaError
+from server.core.events import Entry
+from server.core.messages import (
+    ClientMessage,
+    Cursor,
+    Hello,
+    Ping,
+    Ref,
+    Run,
+    decode,
+    encode,
+    error_frame,
+)
+from server.core.roles import check_allowed
+from server.core.room import Participant
+from server.host import Host
+from server.live import LiveRoom, RoomClosedError, now_ms
+from server.store import StoreUnavailableError
+
+MAX_OUTBOX_BYTES = 1024 * 1024
+HELLO_S = 10.0
+"""How long a client may take to say hello."""
+
+FRAMES_PER_S = 100
+"""How many frames a client may send a second over time; more are read more slowly."""
+
+MAX_MALFORMED = 5
+MAX_IN_FLIGHT = 64
+"""How many commands of one connection may wait for the journal."""
+
+NORMAL = 1000
+BAD_FRAMES = 1008
+OVERLOADED = 1013
+
+log = structlog.get_logger()
+
+
+class Outbox:
+    """Frames on their way to one client: a client that reads too slowly is cut off, alone."""
+
+    def __init__(self, websocket: WebSocket) -> None:
+        self._websocket = websocket
+        self._frames: deque[str] = deque()
+        self._bytes = 0
+        self._wake = asyncio.Event()
+        self._closing: tuple[int, str] | None = None
+
+    def send(self, frame: str) -> None:
+        """Queue a frame; past `MAX_OUTBOX_BYTES` the connection is closed instead."""
+        if self._closing:
+            return
+        self._bytes += len(frame)
+        self._frames.append(frame)
+        if self._bytes > MAX_OUTBOX_BYTES and len(self._frames) > 1:
+            self._frames.clear()
+            self.close(OVERLOADED, "This connection reads too slowly; reconnect to catch up.")
+        self._wake.set()
+
+    def close(self, code: int, reason: str) -> None:
+        """Close once what is queued has been written."""
+        self._closing = self._closing or (code, reason)
+        self._wake.set()
+
+    async def write_all(self) -> None:
+        """Write what is queued, as it comes, until `close`."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._frames:
+                frame = self._frames.popleft()
+                await self._websocket.send_text(frame)
+                self._bytes -= len(frame)
+            if self._closing:
+                await self._websocket.close(*self._closing)
+                return
+
+
+class Throttle:
+    """A token bucket: short bursts pass, a flood is slowed down to `FRAMES_PER_S`."""
+
+    def __init__(self) -> None:
+        self._tokens = float(FRAMES_PER_S)
+        self._at = time.monotonic()
+
+    async def pass_one(self) -> None:
+        """Wait until one more frame may be taken."""
+        now = time.monotonic()
+        self._tokens = min(FRAMES_PER_S, self._tokens + (now - self._at) * FRAMES_PER_S)
+        self._at = now
+        self._tokens -= 1
+        if self._tokens < 0:
+            await asyncio.sleep(-self._tokens / FRAMES_PER_S)
+
+
+class Connection:
+    """A participant's end of a WebSocket that has said hello."""
+
+    def __init__(
+        self, outbox: Outbox, room: LiveRoom, host: Host, participant: Participant, client: str
+    ) -> None:
+        self.participant = participant
+        self.sender = Sender(participant, client)
+        self._outbox = outbox
+        self._room = room
+        self._host = host
+        self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+
+    def send(self, frame: str) -> None:
+        """Queue a frame for this client."""
+        self._outbox.send(frame)
+
+    def close(self, code: int, reason: str) -> None:
+        """End this connection."""
+        self._outbox.close(code, reason)
+
+    def refuse(self, error: VivaError, ref: Ref = None) -> None:
+        """Tell the client why something was not done."""
+        code, text = _told(error)
+        self.send(encode(error_frame(code, text, ref)))
+
+    async def take(self, message: ClientMessage) -> None:
+        """Act on one message. Refusals become `error` frames; nothing is raised for them."""
+        ref: Ref = getattr(message, "ref", None)
+        try:
+            await self._take(message)
+        except RefusedError as error:
+            self.refuse(error, ref)
+
+    async def _take(self, message: ClientMessage) -> None:
+        match message:
+            case Ping():
+                self.send(encode({"type": "pong", "t": message.t, "now": now_ms()}))
+            case Hello():
+                raise RefusedError("unexpected_hello", "Hello was said already; go on from there.")
+            case Cursor():
+                self._room.move_cursor(message, self)
+            case Run() if self._host.sandbox_status == "unavailable":
+                check_allowed(self.participant.role, message)
+                raise RefusedError(
+                    "sandbox_unavailable",
+                    "Running is not possible just now: no sandbox. Editing goes on; "
+                    "try again in a moment.",
+                )
+            case _:
+                await self._submit(message)
+
+    async def _submit(self, message: ClientMessage) -> None:
+        """Put a command to the room without waiting for its answer, so that frames flow."""
+        await self._in_flight.acquire()
+        ref: Ref = getattr(message, "ref", None)
+
+        def answered(answer: asyncio.Future[list[Entry]]) -> None:
+            self._in_flight.release()
+            if answer.cancelled():
+                return
+            error = answer.exception()
+            if isinstance(error, VivaError):
+                self.refuse(error, ref)
+            elif error:
+                log.error("a command broke", exc_info=error)
+
+        self._room.submit(message, self.sender).add_done_callback(answered)
+
+
+def _told(error: VivaError) -> tuple[str, str]:
+    """The code and the words of an `error` frame."""
+    match error:
+        case RefusedError():
+            return error.code, str(error)
+        case StoreUnavailableError() | RoomClosedError():
+            return "not_saved", "This could not be saved just now; nothing was changed. Try again."
+        case _:
+            return "internal", str(error)
+
+
+async def serve_connection(
+    websocket: WebSocket, host: Host, room: LiveRoom, participant: Participant
+) -> None:
+    """Talk to one accepted WebSocket until either side closes it."""
+    outbox = Outbox(websocket)
+    writer = asyncio.create_task(outbox.write_all())
+    reader = asyncio.create_task(_read(websocket, outbox, host, room, participant))
+    try:
+        done, _ = await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
+        if reader in done and not writer.done() and not reader.exception():
+            # The reader asked for a close: let the writer say the last words.
+            await asyncio.wait({writer}, timeout=HELLO_S)
+    finally:
+        for task in (reader, writer):
+            task.cancel()
+        results = await asyncio.gather(reader, writer, return_exceptions=True)
+    for error in results:
+        if isinstance(error, Exception) and not isinstance(error, WebSocketDisconnect):
+            raise error
+
+
+async def _read(
+    websocket: WebSocket, outbox: Outbox, host: Host, room: LiveRoom, participant: Participant
+) -> None:
+    hello = await _hello(websocket, outbox)
+    if hello is None:
+        return
+    connection = Connection(outbox, room, host, participant, hello.client)
+    room.attach(connection, hello.after, host.sandbox_status)
+    try:
+        await _read_commands(websocket, connection)
+    except WebSocketDisconnect:
+        outbox.close(NORMAL, "")
+    finally:
+        room.detach(connection)
+
+
+async def _hello(websocket: WebSocket, outbox: Outbox) -> Hello | None:
+    try:
+        async with asyncio.timeout(HELLO_S):
+            message = decode(await _frame(websocket))
+    except TimeoutError:
+        outbox.close(BAD_FRAMES, "No hello came.")
+        return None
+    except MalformedFrameError as error:
+        outbox.send(encode(error_frame(error.code, str(error))))
+        outbox.close(BAD_FRAMES, "The first frame must be a hello.")
+        return None
+    if not isinstance(message, Hello):
+        outbox.send(encode(error_frame("no_hello", "The first frame must be a hello.")))
+        outbox.close(BAD_FRAMES, "The first frame must be a hello.")
+        return None
+    return message
+
+
+async def _read_commands(websocket: WebSocket, connection: Connection) -> None:
+    throttle = Throttle()
+    malformed = 0
+    while malformed < MAX_MALFORMED:
+        frame = await _frame(websocket)
+        await throttle.pass_one()
+        try:
+            message = decode(frame)
+        except MalformedFrameError as error:
+            malformed += 1
+            connection.refuse(error)
+            continue
+        await connection.take(message)
+    connection.close(BAD_FRAMES, "Too many malformed frames.")
+
+
+async def _frame(websocket: WebSocket) -> str | bytes:
+    """The next frame; a binary one is read like text. Raises `WebSocketDisconnect` at the end."""
+    message = await websocket.receive()
+    if message["type"] == "websocket.disconnect":
+        raise WebSocketDisconnect(message.get("code", NORMAL))
+    frame: str | bytes = message.get("text") or message.get("bytes") or ""
+    return frame

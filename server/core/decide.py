@@ -1,0 +1,400 @@
+"""What a command comes to in a room: events, or a refusal. Pure; time is passed in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import singledispatch
+from typing import Literal
+
+from server.core import messages
+from server.core.document import Edit
+from server.core.errors import RefusedError
+from server.core.events import (
+    AnyEvent,
+    ClockExtended,
+    ClockPaused,
+    ClockResumed,
+    CriterionScored,
+    DocumentOpened,
+    Edited,
+    EditorLocked,
+    FrozenProblem,
+    HintOpened,
+    InterviewCreated,
+    InterviewEnded,
+    NoteTaken,
+    ParticipantJoined,
+    PhaseStarted,
+    ProblemOpened,
+    Role,
+    RunFinished,
+    RunStarted,
+    StdinWritten,
+    StopRequested,
+)
+from server.core.interview import following_phase
+from server.core.problem import MAIN, Part, Problem
+from server.core.roles import check_allowed
+from server.core.room import SCRATCH, Participant, Room
+from server.core.statement import render_statement
+from server.core.text import ChangeSet
+
+MAX_PARTICIPANTS = 40
+MAX_STDIN_EVENTS = 2_000
+MAX_NOTES = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who a command comes from, and the id of the browser tab or program that sent it."""
+
+    participant: Participant
+    client: str
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Make a room of an interview; its first command, by the platform."""
+
+    title: str
+    candidate: str
+    format: str
+    language: Literal["en", "fr"]
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Somebody gave their name in the lobby; by the platform."""
+
+    participant: Participant
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What a run brought: output, judgements, its end; by the platform."""
+
+    run: str
+    events: Sequence[AnyEvent]
+
+
+@dataclass(frozen=True, slots=True)
+class Abandon:
+    """A run that nobody performs any more, after a restart of the server; by the platform."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndByAdmin:
+    """End the interview from outside the room; by the platform."""
+
+
+Command = messages.Command | Create | Join | Record | Abandon | EndByAdmin
+
+
+def decide(room: Room, command: Command, who: Sender | None, now: int) -> list[AnyEvent]:
+    """The events that `command` comes to; `who` is None for the platform's own commands.
+
+    Raises `RefusedError` (or its kin `EditError`) where it may not be or does not fit; then nothing
+    has changed.
+    """
+    if isinstance(command, messages.Command):
+        if who is None:
+            raise TypeError("a client's command needs a sender")
+        check_allowed(who.participant.role, command)
+        _check_open(room)
+        return _decide_client(command, room, who, now)
+    return _decide_platform(command, room)
+
+
+def _check_open(room: Room) -> None:
+    if room.ended_at is not None:
+        raise RefusedError("ended", "This interview has ended; nothing in it can be changed.")
+
+
+# The platform's own commands.
+
+
+@singledispatch
+def _decide_platform(command: object, _room: Room) -> list[AnyEvent]:
+    raise TypeError(f"not a command: {type(command).__name__}")
+
+
+@_decide_platform.register
+def _(command: Create, room: Room) -> list[AnyEvent]:
+    frozen = [
+        FrozenProblem(id=slug, version=problem.version, hash=problem.content_hash())
+        for slug, problem in room.problems.items()
+    ]
+    created = InterviewCreated(
+        title=command.title,
+        candidate=command.candidate,
+        format=command.format,
+        language=command.language,
+        problems=frozen,
+    )
+    first = next(iter(room.problems.values()), None)
+    opened = open_part(room, first, first.part(MAIN), command.language) if first else []
+    return [created, DocumentOpened(doc=SCRATCH, text=""), *opened]
+
+
+@_decide_platform.register
+def _(command: Join, room: Room) -> list[AnyEvent]:
+    person = command.participant
+    if person.id not in room.participants and len(room.participants) >= MAX_PARTICIPANTS:
+        raise RefusedError("room_full", f"This room already has {MAX_PARTICIPANTS} participants.")
+    if room.participants.get(person.id) == person:
+        return []
+    return [ParticipantJoined(participant=person.id, name=person.name, role=person.role)]
+
+
+@_decide_platform.register
+def _(command: Record, room: Room) -> list[AnyEvent]:
+    run = room.run_under_way
+    return list(command.events) if run and run.started.run == command.run else []
+
+
+@_decide_platform.register
+def _(_command: Abandon, room: Room) -> list[AnyEvent]:
+    run = room.run_under_way
+    return [_abandoned(run.started.run)] if run else []
+
+
+@_decide_platform.register
+def _(_command: EndByAdmin, room: Room) -> list[AnyEvent]:
+    return [] if room.ended_at is not None else [InterviewEnded()]
+
+
+def _abandoned(run: str) -> RunFinished:
+    return RunFinished(
+        run=run,
+        verdict="judge_error",
+        time_ms=0,
+        memory_bytes=0,
+        passed=0,
+        total=0,
+        message="The server restarted while this ran. The code is not to blame: run it again.",
+    )
+
+
+# What clients ask for.
+
+
+@singledispatch
+def _decide_client(
+    command: messages.Command, _room: Room, _who: Sender, _now: int
+) -> list[AnyEvent]:
+    raise TypeError(f"decided elsewhere: {type(command).__name__}")
+
+
+@_decide_client.register
+def _(command: messages.Edit, room: Room, who: Sender, _now: int) -> list[AnyEvent]:
+    document = room.document(command.doc)
+    if room.locked and who.participant.role is Role.CANDIDATE:
+        raise RefusedError("locked", "The tutor has locked the editor for a moment.")
+    if room.clients.get(who.client, who.participant.id) != who.participant.id:
+        raise RefusedError(
+            "client_taken",
+            "This client id belongs to somebody else; say hello with one of your own.",
+        )
+    changes = ChangeSet.from_json(command.changes)
+    _check_not_applied(document.since(command.version), command, who)
+    changes = document.rebased(changes, command.version)
+    edit = Edit(changes, who.participant.id, who.client, command.ref, document.last)
+    edited = document.edited(edit)
+    return [
+        Edited(
+            doc=command.doc,
+            version=edited.version,
+            changes=changes.to_json(),
+            client=who.client,
+            ref=command.ref,
+        )
+    ]
+
+
+def _check_not_applied(since: Sequence[Edit], command: messages.Edit, who: Sender) -> None:
+    """An edit sent again after a cut-off may have come through the first time.
+
+    Only the edits after its version need a look: a client that had seen its own edit come back
+    would not send it again.
+    """
+    if command.ref is None:
+        return
+    if any(edit.client == who.client and edit.ref == command.ref for edit in since):
+        raise RefusedError(
+            "already_applied",
+            f'The edit "{command.ref}" of this client is already in the document; '
+            "it comes back as an event. A new edit needs a ref of its own.",
+        )
+
+
+@_decide_client.register
+def _(command: messages.Run, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    document = room.document(command.doc)
+    if room.run_under_way:
+        raise RefusedError("run_under_way", "A program is running. Stop it first, or wait.")
+    part = room.part_of(command.doc)
+    if command.what != "program" and part is None:
+        raise RefusedError(
+            "no_tests",
+            f'"{command.doc}" belongs to no problem, so it has no tests; run it instead.',
+        )
+    return [
+        RunStarted(
+            run=f"r{room.seq + 1}",
+            what=command.what,
+            doc=command.doc,
+            version=document.version,
+            stdin=command.stdin if command.what == "program" else None,
+            ref=command.ref,
+        )
+    ]
+
+
+@_decide_client.register
+def _(command: messages.Stdin, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    _check_running(room, command.run)
+    run = room.run_under_way
+    if run and sum(isinstance(e, StdinWritten) for e in run.log) >= MAX_STDIN_EVENTS:
+        raise RefusedError(
+            "too_much_input", "This run has had too much input; stop it and start again."
+        )
+    return [StdinWritten(run=command.run, text=command.text, eof=command.eof)]
+
+
+@_decide_client.register
+def _(command: messages.Stop, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    _check_running(room, command.run)
+    return [StopRequested(run=command.run)]
+
+
+def _check_running(room: Room, run: str) -> None:
+    under_way = room.run_under_way
+    if under_way is None or under_way.started.run != run:
+        raise RefusedError("not_running", f'The run "{run}" is not under way (any more).')
+
+
+@_decide_client.register
+def _(command: messages.Open, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    problem = room.problems.get(command.problem)
+    if problem is None:
+        known = ", ".join(room.problems) or "none"
+        raise RefusedError(
+            "unknown_problem",
+            f'"{command.problem}" is not a problem of this interview. Its problems: {known}.',
+        )
+    part = next((part for part in problem.parts if part.id == command.part), None)
+    if part is None:
+        known = ", ".join(part.id for part in problem.parts)
+        raise RefusedError(
+            "unknown_part", f'"{problem.id}" has no part "{command.part}". Its parts: {known}.'
+        )
+    return open_part(room, problem, part, room.language)
+
+
+def open_part(room: Room, problem: Problem, part: Part, language: str) -> list[AnyEvent]:
+    """A part is put before the candidate; its document is made the first time."""
+    doc = f"{problem.id}/{part.id}"
+    opened = ProblemOpened(
+        problem=problem.id,
+        part=part.id,
+        doc=doc,
+        title=part.title.in_language(language),
+        statement=render_statement(part, language),
+        mode=part.mode,
+    )
+    if doc in room.documents:
+        return [opened]
+    return [DocumentOpened(doc=doc, text=_first_text(room, problem, part)), opened]
+
+
+def _first_text(room: Room, problem: Problem, part: Part) -> str:
+    """A follow-up that asks for the same function goes on from the candidate's own code."""
+    main = room.documents.get(f"{problem.id}/{MAIN}")
+    goes_on = part.id != MAIN and part.same_code_as_main and main is not None
+    return main.text if goes_on and main else part.starter
+
+
+@_decide_client.register
+def _(command: messages.Phase, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    clock = room.clock
+    if command.action != "start" and clock.phase is None:
+        raise RefusedError("clock_not_started", "The clock has not been started yet.")
+    match command.action:
+        case "start":
+            return _start(room)
+        case "pause":
+            return [] if clock.paused else [ClockPaused()]
+        case "resume":
+            return [ClockResumed()] if clock.paused else []
+        case "extend":
+            return [ClockExtended(minutes=command.minutes or 5)]
+        case "next":
+            return _next_phase(room)
+
+
+def _start(room: Room) -> list[AnyEvent]:
+    if room.clock.phase is not None:
+        raise RefusedError("clock_started", "The clock is already running.")
+    return [PhaseStarted(phase=room.format.phases[0].name)]
+
+
+def _next_phase(room: Room) -> list[AnyEvent]:
+    phase = following_phase(room.format, room.clock.phase)
+    if phase is None:
+        raise RefusedError("last_phase", "This is the last phase; extend it, or end the interview.")
+    resumed: list[AnyEvent] = [ClockResumed()] if room.clock.paused else []
+    return [*resumed, PhaseStarted(phase=phase.name)]
+
+
+@_decide_client.register
+def _(command: messages.Hint, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    problem = _open_problem(room)
+    if command.hint >= len(problem.hints):
+        raise RefusedError(
+            "unknown_hint", f"This problem has {len(problem.hints)} hints, counted from 0."
+        )
+    given = HintOpened(problem=problem.id, hint=command.hint)
+    return [] if given in room.hints else [given]
+
+
+@_decide_client.register
+def _(command: messages.Note, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    if len(room.notes) >= MAX_NOTES:
+        raise RefusedError("too_many_notes", f"A room keeps up to {MAX_NOTES} notes.")
+    return [NoteTaken(text=command.text)]
+
+
+@_decide_client.register
+def _(command: messages.Score, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    problem = _open_problem(room)
+    known = [criterion.id for criterion in problem.rubric]
+    if command.criterion not in known:
+        raise RefusedError(
+            "unknown_criterion",
+            f'"{command.criterion}" is not in the rubric. Its criteria: {", ".join(known)}.',
+        )
+    return [
+        CriterionScored(
+            problem=problem.id,
+            criterion=command.criterion,
+            level=command.level,
+            comment=command.comment,
+        )
+    ]
+
+
+def _open_problem(room: Room) -> Problem:
+    if room.opened is None:
+        raise RefusedError("no_problem", "No problem is open.")
+    return room.problems[room.opened.problem]
+
+
+@_decide_client.register
+def _(command: messages.Lock, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    return [] if command.locked == room.locked else [EditorLocked(locked=command.locked)]
+
+
+@_decide_client.register
+def _(_command: messages.End, _room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    return [InterviewEnded()]

@@ -1,0 +1,276 @@
+"""The live rooms of this process: opened from the journal, served, and closed when idle."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+
+from sandbox.contract import Sandbox
+from server.access import Access, new_id
+from server.archive import Archive
+from server.core.decide import Abandon, Command, Create, Sender, decide
+from server.core.errors import VivaError
+from server.core.events import SYSTEM, Entry, InterviewCreated, InterviewEnded
+from server.core.interview import FORMATS
+from server.core.problem import Problem
+from server.core.room import Room
+from server.journal import Journal
+from server.live import LiveRoom, now_ms, numbered, open_room
+from server.store import StoreUnavailableError
+
+IDLE_S = 300.0
+"""How long a room stays open with nobody in it."""
+
+SWEEP_S = 30.0
+"""How often idle rooms are looked for."""
+
+EXPIRY_S = 3600.0
+"""How often interviews that have been kept long enough are looked for."""
+
+DAY_MS = 24 * 3600 * 1000
+
+SANDBOX_LOOK_S = 1.0
+"""How often the sandbox's state is looked at, to tell everybody when it changes."""
+
+GONE_AWAY = 1001
+ERASED = 4404
+"""The WebSocket close code for a room that is no more."""
+
+log = structlog.get_logger()
+
+
+class UnknownRoomError(VivaError):
+    """There is no such interview (any more)."""
+
+
+class UnknownFormatError(VivaError):
+    """There is no such interview format; the message names those that there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Interview:
+    """One line of the list of interviews."""
+
+    id: str
+    created_at: int
+    ended_at: int | None
+    created: InterviewCreated
+
+
+class Host:
+    """Use through `open_host`."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        access: Access,
+        archive: Archive,
+        sandbox: Sandbox,
+        tasks: asyncio.TaskGroup,
+        idle_s: float,
+    ) -> None:
+        self._journal = journal
+        self._access = access
+        self._archive = archive
+        self._sandbox = sandbox
+        self._tasks = tasks
+        self._idle_s = idle_s
+        self._rooms: dict[str, tuple[LiveRoom, asyncio.Task[None]]] = {}
+        self._opening = asyncio.Lock()
+
+    @property
+    def sandbox_status(self) -> Literal["ready", "unavailable"]:
+        """What `/healthz` and the Run button say."""
+        return "ready" if self._sandbox.available else "unavailable"
+
+    @property
+    def why_no_sandbox(self) -> str:
+        """What is wrong and how to mend it; empty while programs can run."""
+        return self._sandbox.why_unavailable or ""
+
+    # Interviews.
+
+    async def create(self, request: Create, problems: Sequence[Problem]) -> str:
+        """Make an interview of `problems`, frozen as they are now; its id.
+
+        Raises `UnknownFormatError`, `StoreUnavailableError`.
+        """
+        if request.format not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise UnknownFormatError(f'There is no format "{request.format}". There are: {known}.')
+        await self._archive.freeze(problems)
+        room = new_id()
+        state = Room(problems={problem.id: problem for problem in problems})
+        events = decide(state, request, None, now_ms())
+        await self._journal.append(room, list(numbered(events, 0, SYSTEM)))
+        return room
+
+    async def interviews(self, offset: int, limit: int) -> list[Interview]:
+        """The interviews, newest first."""
+        created = await self._journal.with_kinds(["interview_created"], offset, limit)
+        ended = await self._journal.ended_among([room for room, _ in created])
+        return [
+            Interview(room, entry.at, ended.get(room), entry.event)
+            for room, entry in created
+            if isinstance(entry.event, InterviewCreated)
+        ]
+
+    async def interview(self, room: str) -> Interview:
+        """One interview. Raises `UnknownRoomError`."""
+        entries = await self.entries(room)
+        created = entries[0].event
+        ended = next((e.at for e in entries if isinstance(e.event, InterviewEnded)), None)
+        if not isinstance(created, InterviewCreated):
+            raise UnknownRoomError(f"The journal of {room} does not begin with its creation.")
+        return Interview(room, entries[0].at, ended, created)
+
+    async def entries(self, room: str) -> list[Entry]:
+        """The whole journal of a room. Raises `UnknownRoomError`."""
+        entries = await self._journal.read(room)
+        if not entries:
+            raise _unknown(room)
+        return entries
+
+    async def ask(self, room: str, command: Command, who: Sender | None = None) -> list[Entry]:
+        """Put one command to a room and wait for what it comes to."""
+        return await (await self.open(room)).submit(command, who)
+
+    async def erase(self, room: str) -> None:
+        """Forget an interview: its journal, its links, its sessions. Raises `UnknownRoomError`."""
+        async with self._opening:  # so that nobody opens it in between and writes on
+            if not await self._journal.has(room):
+                raise _unknown(room)
+            await self._close(room, ERASED, "This interview has been erased.")
+            await self._access.erase(room)
+            await self._journal.erase(room)
+
+    # Live rooms.
+
+    async def open(self, room: str) -> LiveRoom:
+        """The live room, opened from its journal if need be. Raises `UnknownRoomError`."""
+        async with self._opening:
+            if room not in self._rooms:
+                await self._open(room)
+            return self._rooms[room][0]
+
+    async def _open(self, name: str) -> None:
+        entries = await self.entries(name)
+        created = entries[0].event
+        digests = (
+            [p.hash for p in created.problems] if isinstance(created, InterviewCreated) else []
+        )
+        problems = {problem.id: problem for problem in await self._archive.thaw(digests)}
+        room = open_room(name, self._journal, self._sandbox, problems, entries)
+        task = self._tasks.create_task(self._serve(room), name=f"room {name}")
+        self._rooms[name] = (room, task)
+        # A run that is under way in the journal was performed by a process that is gone.
+        try:
+            await room.submit(Abandon())
+        except VivaError:
+            task.cancel()
+            raise
+
+    async def _serve(self, room: LiveRoom) -> None:
+        """Serve a room; one that breaks is closed, and opened afresh when its people come back."""
+        try:
+            await room.serve()
+        except Exception:  # one room's fault must not end the others: this is its task's edge
+            log.exception("a room broke", room=room.name)
+            room.close_all(1011, "The room had an internal fault; reconnecting.")
+        finally:
+            self._rooms.pop(room.name, None)
+
+    async def _close(self, name: str, code: int, reason: str) -> None:
+        if name not in self._rooms:
+            return
+        room, task = self._rooms[name]
+        room.close_all(code, reason)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    async def evict_idle_forever(self) -> None:
+        """Close idle rooms, again and again."""
+        while True:
+            await asyncio.sleep(SWEEP_S)
+            await self.evict_idle()
+
+    async def evict_idle(self) -> None:
+        """Close the rooms in which nothing has happened for a while."""
+        async with self._opening:
+            for name, (room, _) in list(self._rooms.items()):
+                if room.is_idle and time.monotonic() - room.idle_since >= self._idle_s:
+                    await self._close(name, GONE_AWAY, "idle")
+
+    async def erase_expired_forever(self, retention_days: int) -> None:
+        """Erase what the lobby promised to keep for so long and no longer."""
+        while True:
+            try:
+                await self.erase_expired(retention_days)
+            except StoreUnavailableError as error:
+                log.warning("expired interviews not erased yet", error=str(error))
+            await asyncio.sleep(EXPIRY_S)
+
+    async def erase_expired(self, retention_days: int) -> None:
+        """Erase every interview that is older than `retention_days`."""
+        for room in await self._journal.created_before(now_ms() - retention_days * DAY_MS):
+            with suppress(UnknownRoomError):  # somebody erased it in the meantime
+                await self.erase(room)
+            log.info("interview erased after its retention", room=room)
+
+    async def tell_of_sandbox_forever(self) -> None:
+        """Tell everybody when running becomes possible or impossible."""
+        told = self.sandbox_status
+        while True:
+            await asyncio.sleep(SANDBOX_LOOK_S)
+            if (status := self.sandbox_status) != told:
+                told = status
+                for room, _ in self._rooms.values():
+                    room.send_to_all({"type": "sandbox", "status": status})
+
+    def close_connections(self) -> None:
+        """End every connection, so that browsers come back to the process after this one."""
+        for room, _ in self._rooms.values():
+            room.close_all(1012, "The server is restarting; reconnecting.")
+
+
+def _unknown(room: str) -> UnknownRoomError:
+    return UnknownRoomError(f'There is no interview "{room}" (any more).')
+
+
+@asynccontextmanager
+async def open_host(
+    journal: Journal,
+    access: Access,
+    archive: Archive,
+    sandbox: Sandbox,
+    retention_days: int,
+    idle_s: float = IDLE_S,
+) -> AsyncIterator[Host]:
+    """A host whose rooms, runs and watchers all end with the block.
+
+    A room closes once nobody has been in it for `idle_s`.
+    """
+    failure: VivaError | None = None
+    async with asyncio.TaskGroup() as tasks:
+        host = Host(journal, access, archive, sandbox, tasks, idle_s)
+        watchers = [
+            tasks.create_task(host.evict_idle_forever()),
+            tasks.create_task(host.tell_of_sandbox_forever()),
+            tasks.create_task(host.erase_expired_forever(retention_days)),
+        ]
+        try:
+            yield host
+        except VivaError as error:
+            failure = error  # raised below: the task group would hide it in a group
+        finally:
+            host.close_connections()
+            for task in (*watchers, *(task for _, task in host._rooms.values())):
+                task.cancel()
+    if failure:
+        raise failure

@@ -1,0 +1,408 @@
+"""A room that is open: its state, who is connected, and the one queue that changes go through."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import structlog
+
+from sandbox.contract import Sandbox
+from server.core.decide import Abandon, Command, Record, Sender, decide
+from server.core.errors import RefusedError, VivaError
+from server.core.events import (
+    SYSTEM,
+    AnyEvent,
+    Entry,
+    InterviewEnded,
+    Role,
+    RunFinished,
+    RunStarted,
+    StdinWritten,
+    StopRequested,
+)
+from server.core.messages import Cursor, encode
+from server.core.problem import Problem
+from server.core.roles import view
+from server.core.room import Participant, Room, evolve, replay
+from server.core.snapshot import palette, participants, snapshot
+from server.journal import ConflictError, Journal
+from server.runner import Job, Performance
+from server.store import StoreUnavailableError
+
+TAIL = 2_000
+"""How many entries a room keeps at hand for those who come back; others get the whole state."""
+
+GROUP = 256
+"""How many commands are decided before their events are appended together."""
+
+RETRY_S = 0.5
+"""How long what a run brought waits before it is journaled again, where that failed."""
+
+REOPENING = 1012
+"""The WebSocket close code for whoever reached a room as it closed: reconnect, it opens afresh."""
+
+log = structlog.get_logger()
+
+
+class Listener(Protocol):
+    """Somebody who hears what happens in a room: a connection."""
+
+    participant: Participant
+
+    def send(self, frame: str) -> None:
+        """Queue a frame; never blocks."""
+        ...
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection."""
+        ...
+
+
+@dataclass(slots=True)
+class _Asked:
+    command: Command
+    who: Sender | None
+    answer: asyncio.Future[list[Entry]]
+
+
+@dataclass(slots=True)
+class _Decided:
+    """A command, what it comes to, and the state right after it."""
+
+    asked: _Asked
+    entries: list[Entry]
+    state: Room
+
+
+@dataclass(slots=True)
+class _Group:
+    """Commands decided together: the state after them, and what there is to append."""
+
+    state: Room
+    decided: list[_Decided] = field(default_factory=list)
+
+    @property
+    def entries(self) -> list[Entry]:
+        return [entry for one in self.decided for entry in one.entries]
+
+
+def now_ms() -> int:
+    """Milliseconds since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+class LiveRoom:
+    """Use through `Host`, which runs `serve` for as long as the room is open."""
+
+    def __init__(self, name: str, journal: Journal, sandbox: Sandbox, state: Room) -> None:
+        self.name = name
+        self.state = state
+        self._journal = journal
+        self._sandbox = sandbox
+        self._asked: asyncio.Queue[_Asked] = asyncio.Queue()
+        self._in_hand: list[_Asked] = []
+        self._closed = False
+        self._listeners: set[Listener] = set()
+        self._tail: deque[Entry] = deque(maxlen=TAIL)
+        # One run at a time is under way; the one before it may still be putting its things away.
+        self._running: dict[str, tuple[Performance, asyncio.Task[None]]] = {}
+        self.idle_since: float = time.monotonic()
+
+    @property
+    def is_idle(self) -> bool:
+        """Nobody is connected and nothing runs."""
+        return not self._listeners and not self._running and self._asked.empty()
+
+    # Commands.
+
+    def submit(self, command: Command, who: Sender | None = None) -> asyncio.Future[list[Entry]]:
+        """Ask for something; the future brings the entries that it came to, once journaled.
+
+        Its exception is a `RefusedError`, or `StoreUnavailableError` where nothing could be
+        journaled; in both cases nothing has changed. `RoomClosedError` comes where the room closed
+        in the meantime.
+        """
+        answer: asyncio.Future[list[Entry]] = asyncio.get_running_loop().create_future()
+        asked = _Asked(command, who, answer)
+        if self._closed:
+            _answer(asked, RoomClosedError())
+        else:
+            self._asked.put_nowait(asked)
+        return answer
+
+    async def serve(self) -> None:
+        """Decide, append, evolve, broadcast: for as long as the room is open."""
+        try:
+            while True:
+                self._in_hand = [await self._asked.get()]
+                while len(self._in_hand) < GROUP and not self._asked.empty():
+                    self._in_hand.append(self._asked.get_nowait())
+                await self._handle(self._in_hand)
+        finally:
+            await self._shut()
+
+    async def _handle(self, asked: list[_Asked]) -> None:
+        group = self._decide(asked)
+        try:
+            while not await self._journaled(group.entries):
+                group = self._decide([one.asked for one in group.decided])
+        except StoreUnavailableError as error:
+            for one in group.decided:
+                _answer(one.asked, error)
+            return
+        self._take_over(group.state, group.entries)
+        for one in group.decided:
+            for entry in one.entries:
+                self._perform(entry.event, one.state)
+            _answer(one.asked, one.entries)
+
+    async def _journaled(self, entries: Sequence[Entry]) -> bool:
+        """Append; False where another process was faster, whose entries are taken in instead."""
+        try:
+            if entries:
+                await self._journal.append(self.name, entries)
+        except ConflictError:
+            await self._catch_up()
+            return False
+        return True
+
+    def _decide(self, asked: Sequence[_Asked]) -> _Group:
+        group = _Group(self.state)
+        for one in asked:
+            try:
+                events = decide(group.state, one.command, one.who, now_ms())
+            except RefusedError as error:
+                _answer(one, error)
+                continue
+            by = one.who.participant.id if one.who else SYSTEM
+            entries = list(numbered(events, group.state.seq, by))
+            for entry in entries:
+                group.state = evolve(group.state, entry)
+            group.decided.append(_Decided(one, entries, group.state))
+        return group
+
+    async def _catch_up(self) -> None:
+        """Take in what another process appended. What it started running, it runs."""
+        entries = await self._journal.read(self.name, self.state.seq)
+        state = self.state
+        for entry in entries:
+            state = evolve(state, entry)
+        self._take_over(state, entries)
+        for entry in entries:
+            if isinstance(entry.event, RunFinished):
+                self._end_run(entry.event.run)
+            else:
+                self._heed(entry.event)
+
+    def _take_over(self, state: Room, entries: Sequence[Entry]) -> None:
+        """The entries are journaled: they are the state now, and everybody hears of them."""
+        self.state = state
+        self._tail.extend(entries)
+        for entry in entries:
+            self._broadcast(entry)
+
+    # Whoever is connected.
+
+    def attach(self, listener: Listener, after: int, sandbox: str) -> None:
+        """Welcome a connection that has seen the entries up to `after`, and keep it posted."""
+        if self._closed:
+            listener.close(REOPENING, "The room closed just now; reconnecting.")
+            return
+        missed = self._missed(after)
+        welcome: dict[str, Any] = {
+            "type": "welcome",
+            "you": {
+                "id": listener.participant.id,
+                "name": listener.participant.name,
+                "role": listener.participant.role,
+            },
+            "seq": self.state.seq,
+            "now": now_ms(),
+        }
+        self._listeners.add(listener)
+        role = listener.participant.role
+        if missed is None:
+            state = snapshot(self.state, role, self._present())
+            welcome["state"] = {**state, "sandbox": sandbox}
+        listener.send(encode(welcome))
+        for entry in missed or ():
+            if frame := _event_frame(entry, role):
+                listener.send(frame)
+        self._send_presence()
+
+    def detach(self, listener: Listener) -> None:
+        """A connection is gone."""
+        self._listeners.discard(listener)
+        self.idle_since = time.monotonic()
+        self._send_presence()
+
+    def move_cursor(self, cursor: Cursor, listener: Listener) -> None:
+        """Tell the others where a cursor is, at the document's latest version."""
+        document = self.state.document(cursor.doc)
+        who = listener.participant
+        frame = encode(
+            {
+                "type": "cursor",
+                "by": who.id,
+                "name": who.name,
+                "palette": palette(self.state, who.id),
+                "doc": cursor.doc,
+                "version": document.version,
+                "anchor": document.map_position(cursor.anchor, cursor.version),
+                "head": document.map_position(cursor.head, cursor.version),
+            }
+        )
+        for other in self._listeners:
+            if other is not listener:
+                other.send(frame)
+
+    def send_to_all(self, message: dict[str, Any]) -> None:
+        """A frame for everybody who is connected."""
+        frame = encode(message)
+        for listener in self._listeners:
+            listener.send(frame)
+
+    def close_all(self, code: int, reason: str) -> None:
+        """End every connection."""
+        for listener in tuple(self._listeners):
+            listener.close(code, reason)
+
+    def _missed(self, after: int) -> list[Entry] | None:
+        """What came after the entry `after`; None where that is not at hand any more."""
+        if after == 0 or after > self.state.seq:
+            return None
+        if after == self.state.seq:
+            return []
+        if not self._tail or self._tail[0].seq > after + 1:
+            return None
+        return [entry for entry in self._tail if entry.seq > after]
+
+    def _present(self) -> set[str]:
+        return {listener.participant.id for listener in self._listeners}
+
+    def _send_presence(self) -> None:
+        people = participants(self.state, self._present())
+        self.send_to_all({"type": "presence", "participants": people})
+
+    def _broadcast(self, entry: Entry) -> None:
+        frames: dict[Role, str | None] = {}
+        for listener in self._listeners:
+            role = listener.participant.role
+            if role not in frames:
+                frames[role] = _event_frame(entry, role)
+            if frame := frames[role]:
+                listener.send(frame)
+
+    # Effects: what the world has to do about an event.
+
+    def _perform(self, event: AnyEvent, state: Room) -> None:
+        """`state` is the room's right after the event, which may have moved on since."""
+        if isinstance(event, RunStarted):
+            self._start_run(event, state)
+        else:
+            self._heed(event)
+
+    def _heed(self, event: AnyEvent) -> None:
+        match event:
+            case StdinWritten() | StopRequested() if event.run in self._running:
+                self._running[event.run][0].ask(event)
+            case InterviewEnded():
+                for run, (performance, _) in self._running.items():
+                    performance.ask(StopRequested(run=run))
+            case _:
+                pass
+
+    def _start_run(self, started: RunStarted, state: Room) -> None:
+        source = state.document(started.doc).text
+        job = Job(started, source, state.part_of(started.doc))
+
+        async def record(events: Sequence[AnyEvent]) -> None:
+            await self._record(Record(started.run, events))
+
+        performance = Performance(self._sandbox, job, record)
+        work = self._see_through(performance, started.run)
+        task = asyncio.create_task(work, name=f"{self.name} {started.run}")
+        self._running[started.run] = (performance, task)
+
+    async def _see_through(self, performance: Performance, run: str) -> None:
+        try:
+            await performance.perform()
+        except Exception:  # this is its task's edge: without an end, no other run could start
+            log.exception("a run broke", room=self.name)
+            await self._record(Abandon())
+        finally:
+            del self._running[run]
+            self.idle_since = time.monotonic()
+
+    async def _record(self, command: Record | Abandon) -> None:
+        """Journal what a run brought; while that can't be done, hold it and try again."""
+        while True:
+            try:
+                await self.submit(command)
+            except StoreUnavailableError as error:
+                log.warning("run not journaled yet", room=self.name, error=str(error))
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
+
+    def _end_run(self, run: str) -> None:
+        if run in self._running:
+            self._running[run][1].cancel()
+
+    async def _shut(self) -> None:
+        """Nothing outlives the room: runs are destroyed, nobody waits for an answer."""
+        self._closed = True
+        tasks = [task for _, task in self._running.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        while not self._asked.empty():
+            self._in_hand.append(self._asked.get_nowait())
+        for asked in self._in_hand:
+            _answer(asked, RoomClosedError())
+
+
+class RoomClosedError(VivaError):
+    """The room closed before it could answer; it opens afresh for whoever comes back."""
+
+    def __init__(self) -> None:
+        super().__init__("The room closed just now. Try again.")
+
+
+def open_room(
+    name: str,
+    journal: Journal,
+    sandbox: Sandbox,
+    problems: Mapping[str, Problem],
+    entries: Sequence[Entry],
+) -> LiveRoom:
+    """The room that a journal describes, ready to be served."""
+    room = LiveRoom(name, journal, sandbox, replay(problems, entries))
+    room._tail.extend(entries)
+    return room
+
+
+def numbered(events: Sequence[AnyEvent], after: int, by: str) -> Iterator[Entry]:
+    """Events as entries that follow the number `after`, now."""
+    at = now_ms()
+    for seq, event in enumerate(events, after + 1):
+        yield Entry(seq=seq, at=at, by=by, event=event)
+
+
+def _event_frame(entry: Entry, role: Role) -> str | None:
+    seen = view(entry, role)
+    return encode({"type": "event", **seen}) if seen else None
+
+
+def _answer(asked: _Asked, result: list[Entry] | VivaError) -> None:
+    if asked.answer.done():
+        return
+    if isinstance(result, VivaError):
+        asked.answer.set_exception(result)
+    else:
+        asked.answer.set_result(result)

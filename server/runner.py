@@ -1,0 +1,352 @@
+"""The seam to the sandbox: performs one run and tells the room, in events, what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import msgspec
+
+from sandbox.contract import (
+    Outcome,
+    Output,
+    Run,
+    Sandbox,
+    SandboxError,
+    SandboxUnavailableError,
+    Submission,
+)
+from server.core.events import (
+    AnyEvent,
+    GroupResult,
+    OutputWritten,
+    RunFinished,
+    RunStarted,
+    StdinWritten,
+    StopRequested,
+    TestJudged,
+)
+from server.core.judge import (
+    Verdict,
+    judge,
+    judge_program,
+    overall,
+    program_submission,
+    submission_for,
+)
+from server.core.problem import Part, TestCase
+from server.core.values import shortened, shown
+
+PAUSE_S = 0.02
+"""How long output is gathered after a batch went out: the first piece never waits."""
+
+ATTEMPTS = 2
+"""A run that the platform failed before anything came of it is tried once more."""
+
+RecordEvents = Callable[[Sequence[AnyEvent]], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A run to perform: what was asked, of which source, and for tests, of which part."""
+
+    started: RunStarted
+    source: str
+    part: Part | None
+
+    @property
+    def is_program(self) -> bool:
+        """Whether it is a free run, of which nothing is expected."""
+        return self.started.what == "program" or self.part is None
+
+    @property
+    def submission(self) -> Submission:
+        """What goes into the sandbox."""
+        if self.started.what == "program" or self.part is None:
+            return program_submission(self.source, self.started.stdin)
+        return submission_for(self.part, self.source, self.started.what)
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What a run has come to so far."""
+
+    job: Job
+    judged: list[TestJudged] = field(default_factory=list)
+    program: Outcome | None = None
+    begun: bool = False
+    stop_requested: bool = False
+
+    def events(self, message: Output | Outcome) -> list[AnyEvent]:
+        self.begun = True
+        part = self.job.part
+        if isinstance(message, Output):
+            return [self._written(message)]
+        if part is None or self.job.is_program:
+            return self._program_ended(message)
+        event = self._judge(part, message)
+        self.judged.append(event)
+        return [event]
+
+    def _written(self, output: Output) -> OutputWritten:
+        run, part = self.job.started.run, self.job.part
+        if part is None or self.job.is_program:
+            return OutputWritten(run=run, stream=output.stream, text=output.text)
+        return OutputWritten(
+            run=run,
+            stream=output.stream,
+            text=output.text,
+            test=output.test,
+            visible=part.group_of(output.test).visible,
+        )
+
+    def _program_ended(self, outcome: Outcome) -> list[AnyEvent]:
+        self.program = outcome
+        if outcome.error is None:
+            return []
+        text = outcome.error.traceback.rstrip("\n") + "\n"
+        return [OutputWritten(run=self.job.started.run, stream="stderr", text=text)]
+
+    def _judge(self, part: Part, outcome: Outcome) -> TestJudged:
+        case, group = part.case(outcome.test), part.group_of(outcome.test)
+        judgement = judge(part, case, outcome)
+        return TestJudged(
+            run=self.job.started.run,
+            test=case.id,
+            group=group.name,
+            visible=group.visible,
+            verdict=judgement.verdict,
+            time_ms=round(outcome.time_ms, 1),
+            memory_bytes=outcome.memory_bytes,
+            name=case.name,
+            input=_input(part, case),
+            expected=judgement.expected,
+            got=judgement.got,
+            detail=judgement.detail,
+            line=outcome.error.line if outcome.error else None,
+        )
+
+    def finished(self) -> RunFinished:
+        """The end of a run that the sandbox saw through, as far as it was let."""
+        if self.program is not None:
+            return self._program_finished(self.program)
+        wanted = len(self.job.submission.tests)
+        if self.job.is_program or len(self.judged) < wanted:
+            return self.cut_short()
+        return self._tests_finished(overall(Verdict(event.verdict) for event in self.judged))
+
+    def cut_short(self) -> RunFinished:
+        """The end of a run whose tests were not all run."""
+        if self.stop_requested:
+            return self._tests_finished(Verdict.STOPPED)
+        return self.failed(Verdict.JUDGE_ERROR, "The sandbox ended before all tests had run.")
+
+    def failed(self, verdict: Verdict, message: str) -> RunFinished:
+        """The end of a run that the platform could not perform."""
+        return msgspec.structs.replace(self._tests_finished(verdict), message=message)
+
+    def _program_finished(self, outcome: Outcome) -> RunFinished:
+        judgement = judge_program(outcome)
+        time_ms = round(outcome.time_ms, 1)
+        return RunFinished(
+            run=self.job.started.run,
+            verdict=judgement.verdict,
+            time_ms=time_ms,
+            memory_bytes=outcome.memory_bytes,
+            visible_time_ms=time_ms,
+            visible_memory_bytes=outcome.memory_bytes,
+            passed=0,
+            total=0,
+            message="" if outcome.error else judgement.detail,
+            exit_code=outcome.exit_code,
+        )
+
+    def _tests_finished(self, verdict: Verdict) -> RunFinished:
+        groups = self._groups()
+        visible = [event for event in self.judged if event.visible]
+        return RunFinished(
+            run=self.job.started.run,
+            verdict=verdict,
+            time_ms=_total_time_ms(self.judged),
+            memory_bytes=_peak_memory_bytes(self.judged),
+            visible_time_ms=_total_time_ms(visible),
+            visible_memory_bytes=_peak_memory_bytes(visible),
+            passed=sum(group.passed for group in groups),
+            total=sum(group.total for group in groups),
+            groups=groups,
+        )
+
+    def _groups(self) -> list[GroupResult]:
+        if self.job.part is None or self.job.is_program:
+            return []
+        passed = [event.group for event in self.judged if event.verdict == Verdict.ACCEPTED]
+        return [
+            GroupResult(
+                group=group.name,
+                visible=group.visible,
+                passed=passed.count(group.name),
+                total=len(group.cases),
+            )
+            for group in self.job.part.groups
+            if group.visible or self.job.started.what == "tests"
+        ]
+
+
+def _total_time_ms(judged: Sequence[TestJudged]) -> float:
+    return round(sum(event.time_ms for event in judged), 1)
+
+
+def _peak_memory_bytes(judged: Sequence[TestJudged]) -> int:
+    return max((event.memory_bytes for event in judged), default=0)
+
+
+def _input(part: Part, case: TestCase) -> str:
+    """What a test gives the program, to be read by people."""
+    if part.signature is None:
+        return shortened(case.stdin)
+    arguments = ", ".join(shown(value) for value in case.args)
+    return shortened(f"{part.signature.name}({arguments})")
+
+
+class Performance:
+    """A run under way. `perform` sees it to its end; the others reach into it."""
+
+    def __init__(self, sandbox: Sandbox, job: Job, record: RecordEvents) -> None:
+        self._sandbox = sandbox
+        self._job = job
+        self._record = record
+        self._tally = _Tally(job)
+        self._asked: asyncio.Queue[StdinWritten | StopRequested] = asyncio.Queue()
+        self._waiting: asyncio.Task[RunFinished] | None = None
+        self._in_sandbox = False
+
+    def ask(self, event: StdinWritten | StopRequested) -> None:
+        """Hand the program what somebody typed, or stop it; also while it waits for a sandbox."""
+        if isinstance(event, StopRequested):
+            self._tally.stop_requested = True
+        if isinstance(event, StopRequested) and not self._in_sandbox and self._waiting:
+            self._waiting.cancel()
+        else:
+            self._asked.put_nowait(event)
+
+    async def perform(self) -> None:
+        """Run the job and record its events, the last of which is `RunFinished`.
+
+        Cancelling it destroys the container and records nothing more.
+        """
+        self._waiting = asyncio.create_task(self._finish(), name=self._job.started.run)
+        try:
+            finished = await self._waiting
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            finished = self._tally.cut_short()
+        await self._record([finished])
+
+    async def _finish(self) -> RunFinished:
+        """Attempt the run; what the platform fails is told as its own fault."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                await self._attempt()
+            except SandboxUnavailableError as error:
+                return self._tally.failed(Verdict.JUDGE_ERROR, str(error))
+            except SandboxError as error:
+                if attempt == ATTEMPTS or self._tally.begun:
+                    return self._tally.failed(Verdict.JUDGE_ERROR, str(error))
+            else:
+                break
+        return self._tally.finished()
+
+    async def _attempt(self) -> None:
+        async with self._sandbox.run(self._job.submission) as run:
+            self._in_sandbox = True
+            control = asyncio.create_task(self._control(run))
+            try:
+                async for batch in _batches(run):
+                    events = _joined(e for message in batch for e in self._tally.events(message))
+                    await self._record(events)
+            finally:
+                self._in_sandbox = False
+                control.cancel()
+                await asyncio.gather(control, return_exceptions=True)
+
+    async def _control(self, run: Run) -> None:
+        while True:
+            event = await self._asked.get()
+            if isinstance(event, StopRequested):
+                await run.stop()
+                continue
+            if event.text:
+                await run.write_stdin(event.text)
+            if event.eof:
+                await run.close_stdin()
+
+
+async def _batches(run: Run) -> AsyncIterator[list[Output | Outcome]]:
+    """What a run says, gathered: the first piece at once, then all that came in a short pause."""
+    said: asyncio.Queue[Output | Outcome | None] = asyncio.Queue()
+
+    async def listen() -> None:
+        try:
+            async for message in run:
+                said.put_nowait(message)
+        finally:
+            said.put_nowait(None)
+
+    listener = asyncio.create_task(listen())
+    try:
+        while message := await said.get():
+            batch = [message]
+            while not said.empty() and (following := said.get_nowait()):
+                batch.append(following)
+            yield batch
+            if said.empty() and listener.done():
+                break
+            await asyncio.wait({listener}, timeout=PAUSE_S)
+        await listener
+    finally:
+        listener.cancel()
+        await asyncio.gather(listener, return_exceptions=True)
+
+
+def _joined(events: Iterable[AnyEvent]) -> list[AnyEvent]:
+    """Pieces of output that follow one another in one stream become one event."""
+    joined: list[AnyEvent] = []
+    for event in events:
+        last = joined[-1] if joined else None
+        match last, event:
+            case OutputWritten(), OutputWritten() if _same_stream(last, event):
+                joined[-1] = msgspec.structs.replace(last, text=last.text + event.text)
+            case _:
+                joined.append(event)
+    return joined
+
+
+def _same_stream(one: OutputWritten, other: OutputWritten) -> bool:
+    return (one.stream, one.test) == (other.stream, other.test)
+
+
+class NoSandbox:
+    """Stands for the sandbox where running is switched off; says why."""
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+
+    @property
+    def available(self) -> bool:
+        """Never."""
+        return False
+
+    @property
+    def why_unavailable(self) -> str:
+        """Why not."""
+        return self._reason
+
+    @asynccontextmanager
+    async def run(self, _submission: Submission) -> AsyncIterator[Run]:
+        """Raise `SandboxUnavailableError` with the reason."""
+        raise SandboxUnavailableError(self._reason)
+        yield

@@ -1,0 +1,97 @@
+"""Every setting, read once from the environment, by `app` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from server.core.errors import VivaError
+
+ROOT = Path(__file__).resolve().parent.parent
+"""Where the product's own files stand: web pages, the shipped problems."""
+
+
+class SettingsError(VivaError):
+    """A setting that cannot be used; the message names it and says what would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be set. Each field says which variable sets it."""
+
+    host: str = "127.0.0.1"
+    """`VIVA_HOST`: the address to listen on."""
+    port: int = 8000
+    """`VIVA_PORT`: the port to listen on; 0 for a free one."""
+    data: Path = Path("data")
+    """`VIVA_DATA`: the folder of the database."""
+    database_url: str = ""
+    """`VIVA_DATABASE_URL`: an SQLAlchemy URL; by default SQLite in the data folder."""
+    problems: Path = field(default=ROOT / "problems")
+    """`VIVA_PROBLEMS`: the folder of the problem files."""
+    public_url: str = ""
+    """`VIVA_PUBLIC_URL`: how browsers reach this server, e.g. `https://viva.example.org`."""
+    admin_token: str = field(default="", repr=False)
+    """`VIVA_ADMIN_TOKEN`: the admin token; by default one is made at the first start."""
+    sandbox: bool = True
+    """`VIVA_SANDBOX`: `off` switches running off."""
+    sandbox_image: str = "viva-sandbox:latest"
+    """`VIVA_SANDBOX_IMAGE`: the image that programs run in."""
+    sandbox_runs: int = 4
+    """`VIVA_SANDBOX_RUNS`: how many containers may run at the same time."""
+    retention_days: int = 30
+    """`VIVA_RETENTION_DAYS`: how long an interview's record is kept before it erases itself."""
+
+    @property
+    def url(self) -> str:
+        """Where the links that this server prints lead."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers reach this server by https, so that cookies are for https alone."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def database(self) -> str:
+        """The database's URL."""
+        return self.database_url or f"sqlite:///{self.data / 'viva.db'}"
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the `VIVA_*` variables; raises `SettingsError` for one that makes no sense."""
+        text = {
+            name.removeprefix("VIVA_").lower(): value
+            for name, value in environment.items()
+            if name.startswith("VIVA_") and value
+        }
+        default = cls()
+        return cls(
+            host=text.get("host", default.host),
+            port=_number(text, "port", default.port, 65_535),
+            data=Path(text.get("data", default.data)),
+            database_url=text.get("database_url", ""),
+            problems=Path(text.get("problems", default.problems)),
+            public_url=text.get("public_url", ""),
+            admin_token=_token(text.get("admin_token", "")),
+            sandbox=text.get("sandbox", "on").lower() not in {"off", "0", "no", "false"},
+            sandbox_image=text.get("sandbox_image", default.sandbox_image),
+            sandbox_runs=_number(text, "sandbox_runs", default.sandbox_runs, 1_000),
+            retention_days=_number(text, "retention_days", default.retention_days, 36_500),
+        )
+
+
+def _number(text: Mapping[str, str], name: str, default: int, most: int) -> int:
+    value = text.get(name, str(default))
+    if not value.isdecimal() or int(value) > most:
+        raise SettingsError(
+            f"VIVA_{name.upper()} is {value!r}; it should be a whole number from 0 to {most}."
+        )
+    return int(value)
+
+
+def _token(value: str) -> str:
+    if value and len(value) < 20:
+        raise SettingsError("VIVA_ADMIN_TOKEN is too short to be safe; use 20 characters or more.")
+    return value

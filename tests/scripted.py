@@ -1,0 +1,88 @@
+"""A sandbox whose programs are scripts of the test: a shipped seam, no container."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sandbox.contract import Ended, Outcome, Output, SandboxError, Submission, TestInput
+
+
+class ScriptedRun:
+    """Plays what `ScriptedSandbox.say` was given; what is typed and Stop can be awaited."""
+
+    def __init__(self, submission: Submission, script: asyncio.Queue[object]) -> None:
+        self.submission = submission
+        self.typed: asyncio.Queue[str | None] = asyncio.Queue()
+        self._script = script
+        self._stopped = asyncio.Event()
+
+    async def __aiter__(self) -> AsyncIterator[Output | Outcome]:
+        while True:
+            said = await self._next()
+            if said is None:
+                return
+            if isinstance(said, SandboxError):
+                raise said
+            if isinstance(said, Output | Outcome):
+                yield said
+            if self._stopped.is_set():
+                return
+
+    async def _next(self) -> object:
+        said = asyncio.create_task(self._script.get())
+        stopped = asyncio.create_task(self._stopped.wait())
+        await asyncio.wait({said, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+        if said.done():
+            return said.result()
+        said.cancel()
+        return outcome(self.submission.tests[0], Ended.STOPPED)
+
+    async def write_stdin(self, text: str) -> None:
+        """Keep what was typed."""
+        self.typed.put_nowait(text)
+
+    async def close_stdin(self) -> None:
+        """Keep that the input ended."""
+        self.typed.put_nowait(None)
+
+    async def stop(self) -> None:
+        """End the run."""
+        self._stopped.set()
+
+
+class ScriptedSandbox:
+    """Runs what it is told; see `sandbox.contract.Sandbox`."""
+
+    def __init__(self) -> None:
+        self.available = True
+        self.why_unavailable: str | None = None
+        self.runs: asyncio.Queue[ScriptedRun] = asyncio.Queue()
+        self._script: asyncio.Queue[object] = asyncio.Queue()
+
+    @asynccontextmanager
+    async def run(self, submission: Submission) -> AsyncIterator[ScriptedRun]:
+        """Start a run, which the test can take from `runs`."""
+        run = ScriptedRun(submission, self._script)
+        self.runs.put_nowait(run)
+        yield run
+
+    def say(self, *messages: Output | Outcome | SandboxError | None) -> None:
+        """What the run under way, or the next one, brings; None ends it."""
+        for message in messages:
+            self._script.put_nowait(message)
+
+
+def outcome(test: TestInput, ended: Ended, value: str | None = None) -> Outcome:
+    """A plausible outcome of a test."""
+    return Outcome(
+        test=test.id,
+        ended=ended,
+        time_ms=1.5,
+        cpu_ms=1.0,
+        memory_bytes=9_000_000,
+        value=value,
+        exit_code=0 if ended is Ended.EXITED else None,
+    )
