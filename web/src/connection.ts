@@ -1,0 +1,148 @@
+/**
+ * The room's WebSocket, which comes back by itself.
+ *
+ * Jittered backoff, quick at first; the network's return and the page's becoming visible are
+ * reasons to try at once. A peer that says nothing for `SILENCE_MS` counts as away.
+ */
+import type { ClientFrame, ServerFrame } from "./frames";
+
+export type Status = "connecting" | "live" | "away" | "closed";
+
+const PING_EVERY_MS = 1_500;
+const SILENCE_MS = 4_000;
+const FIRST_DELAY_MS = 200;
+const MAX_DELAY_MS = 5_000;
+/** After so many failures in a row it is worth asking whether the session still holds. */
+const DOUBT_AFTER = 4;
+
+export interface Handlers {
+  /** What the next `hello` says. */
+  hello(): { after: number; client: string };
+  onFrame(frame: ServerFrame): void;
+  onStatus(status: Status): void;
+}
+
+/** A connection of one page to its room. */
+export class Connection {
+  status: Status = "connecting";
+  /** How far the server's clock is ahead of this one's, in milliseconds. */
+  serverAheadMs = 0;
+  private socket: WebSocket | null = null;
+  private lastHeard = 0;
+  private attempts = 0;
+  private retry: number | undefined;
+
+  constructor(
+    private readonly url: string,
+    private readonly handlers: Handlers,
+  ) {
+    window.setInterval(() => this.beat(), PING_EVERY_MS / 3);
+    window.addEventListener("online", () => this.hurry());
+    window.addEventListener("pageshow", () => this.hurry());
+    document.addEventListener("visibilitychange", () => this.hurry());
+    this.open();
+  }
+
+  /** Send a frame; false where there is no live connection to send it on. */
+  send(frame: ClientFrame): boolean {
+    if (this.status !== "live" || this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(frame));
+    return true;
+  }
+
+  /** Drop the connection and make a new one, e.g. to open the room afresh. */
+  restart(): void {
+    this.drop();
+    this.attempts = 0;
+    this.scheduleRetry();
+  }
+
+  /** Close for good. */
+  close(): void {
+    this.setStatus("closed");
+    this.drop();
+  }
+
+  private open(): void {
+    clearTimeout(this.retry);
+    this.retry = undefined;
+    const socket = new WebSocket(this.url);
+    this.socket = socket;
+    this.lastHeard = Date.now();
+    socket.addEventListener("open", () => {
+      socket.send(JSON.stringify({ type: "hello", ...this.handlers.hello() }));
+    });
+    socket.addEventListener("message", (event: MessageEvent<string>) => {
+      if (socket === this.socket) this.receive(JSON.parse(event.data) as ServerFrame);
+    });
+    socket.addEventListener("close", () => {
+      if (socket === this.socket) this.onClosed();
+    });
+  }
+
+  private receive(frame: ServerFrame): void {
+    this.lastHeard = Date.now();
+    if (frame.type === "pong" || frame.type === "welcome") {
+      this.serverAheadMs = frame.now - Date.now();
+    }
+    if (frame.type === "welcome") {
+      this.attempts = 0;
+      this.setStatus("live");
+    }
+    this.handlers.onFrame(frame);
+  }
+
+  private onClosed(): void {
+    this.socket = null;
+    if (this.status === "closed") return;
+    this.setStatus("away");
+    this.scheduleRetry();
+    if (this.attempts === DOUBT_AFTER) void this.askWhetherWelcome();
+  }
+
+  /** A refused upgrade looks like a lost network to the page; the page's own address tells them apart. */
+  private async askWhetherWelcome(): Promise<void> {
+    const answer = await fetch(location.href, { redirect: "manual" }).catch(() => null);
+    if (answer && [401, 403, 404, 410].includes(answer.status)) this.close();
+  }
+
+  private scheduleRetry(): void {
+    if (this.retry !== undefined || this.status === "closed") return;
+    const middle = Math.min(FIRST_DELAY_MS * 1.7 ** this.attempts, MAX_DELAY_MS);
+    this.attempts += 1;
+    this.retry = window.setTimeout(() => this.open(), middle * (0.5 + Math.random()));
+  }
+
+  /** Something suggests that the network is back: do not wait for the next attempt. */
+  private hurry(): void {
+    if (document.visibilityState === "hidden") return;
+    this.beat();
+    if (this.retry === undefined || this.status === "closed") return;
+    this.attempts = 0;
+    this.open();
+  }
+
+  private beat(): void {
+    if (!this.socket || this.status === "closed") return;
+    const silent = Date.now() - this.lastHeard;
+    if (silent > SILENCE_MS) {
+      this.drop();
+      this.setStatus("away");
+      this.scheduleRetry();
+    } else if (this.status === "live" && silent > PING_EVERY_MS) {
+      this.send({ type: "ping", t: Date.now() });
+    }
+  }
+
+  private drop(): void {
+    const socket = this.socket;
+    this.socket = null;
+    socket?.close();
+  }
+
+  private setStatus(status: Status): void {
+    if (status === this.status) return;
+    this.status = status;
+    this.handlers.onStatus(status);
+  }
+}

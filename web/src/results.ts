@@ -1,0 +1,217 @@
+/** The latest run of a document in figures: a summary, a table of tests, counts of hidden ones. */
+import { announce } from "./announce";
+import { byId, el, fillWith, icon } from "./dom";
+import type { GroupResult, RoomState, RunFinished, RunState, TestJudged } from "./frames";
+import { nameOf } from "./model";
+import { number, t, timeOfDay } from "./strings";
+import { detailRows } from "./test-details";
+import { verdictChip, verdictText } from "./verdicts";
+
+const MIB = 1024 * 1024;
+
+export class ResultsView {
+  private readonly root = byId("results");
+  private shown = "";
+  private announced = new Set<string>();
+  /** Tests whose details somebody opened or closed, and which of the two. */
+  private opened = new Map<string, boolean>();
+  private first = true;
+
+  /** Show `run`; `version` is the document's now, to tell whether it has changed since. */
+  update(state: RoomState, run: RunState | null, version: number): void {
+    const stale = run !== null && version > run.version;
+    const key = run ? `${run.run} ${run.events.length} ${run.finished} ${stale}` : "";
+    if (key === this.shown) return;
+    this.shown = key;
+    if (run) this.show(state, run, stale);
+    else fillWith(this.root, emptyText());
+    this.tell(run);
+  }
+
+  private show(state: RoomState, run: RunState, stale: boolean): void {
+    const judged = run.events.filter((event) => event.kind === "test_judged");
+    const finished = run.events.find((event) => event.kind === "run_finished") ?? null;
+    fillWith(
+      this.root,
+      summary(state, run, finished, judged, stale),
+      run.what !== "program" && judged.some(hasDetails) && this.table(run, judged),
+      run.what !== "program" && hiddenGroups(judged, finished),
+      run.what === "program" && programDetail(judged),
+    );
+  }
+
+  private table(run: RunState, judged: TestJudged[]): HTMLElement {
+    const firstFailed = judged.find((test) => hasDetails(test) && test.verdict !== "accepted");
+    const body = judged.filter(hasDetails).map((test) => {
+      const key = `${run.run} ${test.test}`;
+      const open = this.opened.get(key) ?? test === firstFailed;
+      return testRows(test, open, (now) => this.opened.set(key, now));
+    });
+    return el("table", { class: "tests" }, tableHead(), ...body);
+  }
+
+  /** Say how a run ended, once; not for those that had ended when the page was opened. */
+  private tell(run: RunState | null): void {
+    const finished = run?.events.find((event) => event.kind === "run_finished");
+    const isNews = run && finished && !this.announced.has(run.run);
+    if (run && finished) this.announced.add(run.run);
+    if (isNews && !this.first) announce(headline(run, finished));
+    this.first = false;
+  }
+}
+
+/** A hidden test, for a candidate, is a verdict alone. */
+function hasDetails(test: TestJudged): boolean {
+  return test.visible || test.name !== undefined;
+}
+
+function emptyText(): HTMLElement {
+  return el(
+    "div",
+    { class: "empty" },
+    el("p", {}, t("Nothing has been run yet.")),
+    el("p", {}, t("Run starts your program as it stands. Run examples checks it against the examples of the task. Submit runs all tests; you may submit as often as you like.")),
+  );
+}
+
+function headline(run: RunState, finished: RunFinished): string {
+  const verdict = verdictText(finished.verdict);
+  if (run.what === "program") return t("The program has ended: {verdict}", { verdict });
+  const { passed, total } = finished;
+  return t("{verdict}: {passed} of {total} tests passed", { verdict, passed, total });
+}
+
+function summary(
+  state: RoomState,
+  run: RunState,
+  finished: RunFinished | null,
+  judged: TestJudged[],
+  stale: boolean,
+): HTMLElement {
+  const titles = { program: t("Program"), examples: t("Examples"), tests: t("All tests") };
+  const who = t("{name}, {time}", { name: nameOf(state, run.by), time: timeOfDay(run.at) });
+  return el(
+    "div",
+    { class: "summary" },
+    el("strong", { class: "summary-what" }, titles[run.what]),
+    finished ? endChip(run, finished) : runningChip(run, judged),
+    finished && run.what !== "program" && passedText(finished),
+    finished && figures(finished),
+    el("span", { class: "muted" }, who),
+    stale && el("span", { class: "tag" }, t("the code has changed since")),
+    finished?.message ? el("p", { class: "summary-message" }, t(finished.message)) : null,
+  );
+}
+
+function endChip(run: RunState, finished: RunFinished): HTMLElement {
+  const isPlain = run.what === "program" && finished.verdict === "accepted";
+  return verdictChip(finished.verdict, isPlain ? t("finished") : undefined);
+}
+
+function runningChip(run: RunState, judged: TestJudged[]): HTMLElement {
+  const label =
+    run.what === "program" ? t("running…") : t("running… {n} judged", { n: judged.length });
+  return el("span", { class: "verdict busy" }, icon("busy"), label);
+}
+
+function passedText(finished: RunFinished): HTMLElement {
+  const { passed, total } = finished;
+  return el("span", { class: "summary-passed" }, t("{passed} of {total} passed", { passed, total }));
+}
+
+function figures(finished: RunFinished): HTMLElement {
+  const time = milliseconds(finished.time_ms);
+  const memory = t("{n} MB", { n: number(finished.memory_bytes / MIB, 0) });
+  const text = finished.memory_bytes > 0 ? `${time} · ${memory}` : time;
+  return el("span", { class: "muted figures" }, text);
+}
+
+function milliseconds(time: number): string {
+  return time < 1000 ? t("{n} ms", { n: number(time, 0) }) : t("{n} s", { n: number(time / 1000, 2) });
+}
+
+function tableHead(): HTMLElement {
+  const cell = (text: string, kind = "") => el("th", { scope: "col", class: kind }, text);
+  return el(
+    "thead",
+    {},
+    el("tr", {}, cell(t("Verdict")), cell(t("Test")), cell(t("Time"), "figures")),
+  );
+}
+
+function testRows(test: TestJudged, open: boolean, onToggle: (open: boolean) => void): HTMLElement {
+  const details = detailRows(test);
+  const toggle = el(
+    "button",
+    { type: "button", class: "test-name", "aria-expanded": String(open) },
+    icon("chevron"),
+    el("span", {}, test.name || test.test),
+  );
+  details.hidden = !open;
+  toggle.addEventListener("click", () => {
+    details.hidden = !details.hidden;
+    toggle.setAttribute("aria-expanded", String(!details.hidden));
+    onToggle(!details.hidden);
+  });
+  const tag = !test.visible && el("span", { class: "tag" }, t("hidden from the candidate"));
+  const time = test.time_ms === undefined ? "" : milliseconds(test.time_ms);
+  return el(
+    "tbody",
+    { "data-test": test.test },
+    el(
+      "tr",
+      {},
+      el("td", {}, verdictChip(test.verdict)),
+      el("td", {}, toggle, tag),
+      el("td", { class: "figures" }, time),
+    ),
+    details,
+  );
+}
+
+/** How many of each hidden group passed: as they come, then as the server counts them. */
+function hiddenGroups(judged: TestJudged[], finished: RunFinished | null): HTMLElement | null {
+  const groups = finished
+    ? finished.groups.filter((group) => !group.visible)
+    : counted(judged.filter((test) => !test.visible));
+  if (groups.length === 0) return null;
+  return el(
+    "section",
+    { class: "hidden-groups" },
+    el("h3", {}, t("Hidden tests")),
+    el("ul", {}, ...groups.map(groupRow)),
+  );
+}
+
+function counted(tests: TestJudged[]): GroupResult[] {
+  const names = [...new Set(tests.map((test) => test.group))];
+  return names.map((group) => {
+    const own = tests.filter((test) => test.group === group);
+    const passed = own.filter((test) => test.verdict === "accepted").length;
+    return { group, visible: false, passed, total: own.length };
+  });
+}
+
+function groupRow(group: GroupResult): HTMLElement {
+  const { passed, total } = group;
+  const all = passed === total;
+  const meter = el("meter", {
+    min: "0",
+    max: String(Math.max(1, total)),
+    value: String(passed),
+    "aria-label": group.group,
+  });
+  const count = t("{passed} of {total} passed", { passed, total });
+  return el(
+    "li",
+    { "data-group": group.group },
+    el("span", { class: `verdict ${all ? "pass" : "fail"}` }, icon(all ? "pass" : "fail"), count),
+    el("span", {}, group.group),
+    meter,
+  );
+}
+
+function programDetail(judged: TestJudged[]): HTMLElement | null {
+  const detail = judged.find((test) => test.detail)?.detail;
+  return detail ? el("pre", { class: "detail" }, detail) : null;
+}

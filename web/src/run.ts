@@ -1,0 +1,110 @@
+/** Run, Run examples, Submit, Stop, and what is typed into a running program. */
+import { byId, setText } from "./dom";
+import type { RoomState, RunState, What } from "./frames";
+import { runUnderWay } from "./model";
+import type { LiveRoom } from "./room";
+import { t } from "./strings";
+
+const BUTTONS: readonly [id: string, what: What][] = [
+  ["run-program", "program"],
+  ["run-examples", "examples"],
+  ["submit", "tests"],
+];
+
+/** What keeps somebody from running, in words; null where nothing does. */
+type Reason = string | null;
+
+export class RunBar {
+  private run: RunState | null = null;
+  private readonly stdin = byId<HTMLTextAreaElement>("stdin");
+  private readonly line = byId<HTMLInputElement>("stdin-line");
+
+  constructor(
+    private readonly room: LiveRoom,
+    private readonly mayRun: boolean,
+  ) {
+    byId("run-bar").hidden = !mayRun;
+    for (const [id, what] of BUTTONS) byId(id).addEventListener("click", () => this.start(what));
+    byId("stop").addEventListener("click", () => this.stop());
+    byId("stdin-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.typeLine();
+    });
+    byId("stdin-end").addEventListener("click", () => this.endInput());
+    document.addEventListener("keydown", (event) => this.onKey(event), { capture: true });
+  }
+
+  update(state: RoomState, doc: string): void {
+    this.run = runUnderWay(state);
+    const reason = this.reason(state);
+    const tests = doc === "scratch" ? t("The scratch pad has no tests.") : null;
+    for (const [id, what] of BUTTONS) {
+      disable(byId<HTMLButtonElement>(id), reason ?? (what === "program" ? null : tests));
+    }
+    byId<HTMLButtonElement>("stop").disabled = this.run === null;
+    const shownReason = this.run && !state.ended ? "" : (reason ?? "");
+    setText(byId("run-reason"), shownReason);
+    byId("run-reason").hidden = shownReason === "";
+    this.updateLine(doc);
+  }
+
+  /** The line for typing is there while a program runs that was given no input beforehand. */
+  private updateLine(doc: string): void {
+    const run = this.run;
+    const interactive = run?.what === "program" && run.doc === doc && typeof run.stdin !== "string";
+    const ended = run?.events.some((event) => event.kind === "stdin_written" && event.eof) ?? false;
+    const show = Boolean(interactive) && !ended && this.mayRun;
+    const form = byId("stdin-form");
+    if (form.hidden === !show) return;
+    form.hidden = !show;
+    if (show && run?.by === this.room.model.you?.id && document.activeElement === byId("run-program")) {
+      this.line.focus();
+    }
+  }
+
+  private start(what: What): void {
+    const doc = this.room.editors.current;
+    const ref = this.room.nextRef();
+    const stdin = what === "program" && this.stdin.value ? this.stdin.value : null;
+    this.room.send({ type: "run", doc, what, ref, ...(stdin === null ? {} : { stdin }) });
+  }
+
+  private stop(): void {
+    if (this.run) this.room.send({ type: "stop", run: this.run.run, ref: this.room.nextRef() });
+  }
+
+  private typeLine(): void {
+    if (!this.run) return;
+    const text = `${this.line.value}\n`;
+    const sent = this.room.send({ type: "stdin", run: this.run.run, text, ref: this.room.nextRef() });
+    if (sent) this.line.value = "";
+  }
+
+  private endInput(): void {
+    if (!this.run) return;
+    this.room.send({ type: "stdin", run: this.run.run, eof: true, ref: this.room.nextRef() });
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !this.mayRun) return;
+    const id = event.altKey ? "submit" : event.shiftKey ? "run-examples" : "run-program";
+    event.preventDefault();
+    event.stopPropagation();
+    byId<HTMLButtonElement>(id).click();
+  }
+
+  private reason(state: RoomState): Reason {
+    if (state.ended) return t("The interview has ended.");
+    if (state.sandbox === "unavailable") {
+      return t("Running is switched off: the server has no sandbox to run programs in. Editing goes on.");
+    }
+    if (this.room.connection.status !== "live") return t("Running waits until the connection is back.");
+    return this.run ? t("A program is running.") : null;
+  }
+}
+
+/** A disabled button says why, and can still be reached by keyboard. */
+function disable(element: HTMLButtonElement, reason: Reason): void {
+  element.disabled = reason !== null;
+  element.title = reason ?? element.dataset["title"] ?? "";
+}
