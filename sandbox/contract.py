@@ -130,14 +130,17 @@ class Outcome:
     memory_bytes: int
     """Peak resident memory of the test's process."""
     value: str | None = None
-    """Function mode: the return value as JSON text, to be decoded with caps and never trusted."""
+    """Function mode: the return value as JSON text, to be decoded with caps and never trusted.
+
+    At most 1 MiB. It comes from the program's own process: a forged one may be no JSON at all.
+    """
     stdout: str = ""
     """Program modes: what was printed, up to `output_bytes`."""
     error: ProgramError | None = None
     exit_code: int | None = None
     signal: int | None = None
     output_dropped_bytes: int = 0
-    """How much the program printed past its cap."""
+    """How much was printed past the test's cap, or past the whole run's and so not streamed."""
     waited_for_input: bool = False
     """At its end the program was blocked reading standard input."""
 
@@ -158,7 +161,10 @@ class Run(Protocol):
         ...
 
     async def stop(self) -> None:
-        """Kill the program: the test under way ends as `STOPPED` and no further one starts."""
+        """Kill the program: the test under way ends as `STOPPED` and no further one starts.
+
+        Between two tests, or before the first, none is under way and no outcome says `STOPPED`.
+        """
         ...
 
 

@@ -112,7 +112,13 @@ async def open_store(url: str) -> AsyncIterator[Store]:
 
     Raises `StoreUnavailableError` with one clear line where it cannot be opened.
     """
-    engine = _engine(url)
+    try:
+        engine = _engine(url)
+    except (sa.exc.ArgumentError, ImportError) as error:
+        raise StoreUnavailableError(
+            f"VIVA_DATABASE_URL cannot be used: {error}. Leave it out to use SQLite, or give an "
+            "SQLAlchemy URL whose driver is installed."
+        ) from error
     try:
         await asyncio.to_thread(tables.create_all, engine)
     except DBAPIError as error:

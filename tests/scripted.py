@@ -33,12 +33,14 @@ class ScriptedRun:
     async def _next(self) -> object:
         said = asyncio.create_task(self._script.get())
         stopped = asyncio.create_task(self._stopped.wait())
-        await asyncio.wait({said, stopped}, return_when=asyncio.FIRST_COMPLETED)
-        stopped.cancel()
-        if said.done():
-            return said.result()
-        said.cancel()
-        return outcome(self.submission.tests[0], Ended.STOPPED)
+        try:
+            await asyncio.wait({said, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if said.done():
+                return said.result()
+            return outcome(self.submission.tests[0], Ended.STOPPED)
+        finally:
+            said.cancel()
+            stopped.cancel()
 
     async def write_stdin(self, text: str) -> None:
         """Keep what was typed."""

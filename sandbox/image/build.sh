@@ -28,6 +28,9 @@ fail() { printf 'sandbox image: %s\n' "$*" >&2; exit 1; }
 
 hash_of() { cat "$@" | sha256sum | cut -c1-12; }
 
+# The last line of a log, without the colours that the engine gives to errors.
+last_line() { sed 's/\x1b\[[0-9;]*m//g' "$1" | grep -v '^$' | tail -n 1; }
+
 has_image() { docker image inspect --format ok "$1" >/dev/null 2>&1; }
 
 scratch=$(mktemp -d)
@@ -59,8 +62,8 @@ base_from_registry() {
         pull || { say "no image registry answers"; return 1; }
     fi
     say "installing Python into debian:trixie-slim"
-    docker build --tag "$1" --file "$here/base.Dockerfile" "$here" >"$scratch/base.log" 2>&1 ||
-        { say "that failed ($(tail -n 1 "$scratch/base.log"))"; return 1; }
+    docker build --force-rm --tag "$1" --file "$here/base.Dockerfile" "$here" >"$scratch/base.log" 2>&1 ||
+        { say "that failed ($(last_line "$scratch/base.log"))"; return 1; }
 }
 
 # --- the base, from Debian's packages -------------------------------------------------------------
@@ -76,7 +79,7 @@ want_mmdebstrap() {
     say "installing ${missing[*]}"
     { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "${missing[@]}"; } \
         >"$scratch/apt.log" 2>&1 ||
-        fail "installing ${missing[*]} failed: $(tail -n 1 "$scratch/apt.log")"
+        fail "installing ${missing[*]} failed: $(last_line "$scratch/apt.log")"
 }
 
 base_from_packages() {
@@ -95,9 +98,9 @@ build_image() {
     cp "$here/Dockerfile" "$scratch/context/"
     cp "$sandbox/__init__.py" "$sandbox/wire.py" "$scratch/context/sandbox/"
     cp "$sandbox"/harness/*.py "$scratch/context/sandbox/harness/"
-    docker build --network none --build-arg "BASE=$1" --tag "$2" "$scratch/context" \
+    docker build --force-rm --network none --build-arg "BASE=$1" --tag "$2" "$scratch/context" \
         >"$scratch/image.log" 2>&1 ||
-        fail "the build failed: $(tail -n 1 "$scratch/image.log")"
+        fail "the build failed: $(last_line "$scratch/image.log")"
 }
 
 main() {

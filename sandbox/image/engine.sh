@@ -72,7 +72,7 @@ start() {
         return
     fi
     # Machines without the rights or modules for a bridge still run the sandbox, which has no network.
-    launch || launch --bridge=none --iptables=false || give_up "dockerd did not start; see $log"
+    launch || launch --bridge=none --iptables=false || give_up "dockerd did not start ($(tail -n 1 "$log")); see $log"
 }
 
 main() {

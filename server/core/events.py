@@ -119,7 +119,7 @@ class StopRequested(Event, frozen=True, kw_only=True):
     run: str
 
 
-class OutputWritten(Event, frozen=True, kw_only=True):
+class OutputWritten(Event, frozen=True, kw_only=True, tag="output"):
     """What a program printed, coalesced and capped."""
 
     run: str
@@ -283,4 +283,4 @@ def decode_event(data: bytes | str) -> AnyEvent:
 
 def kind_of(event: AnyEvent) -> str:
     """The event's `kind` on the wire and in the journal."""
-    return snake_case(type(event).__name__)
+    return str(type(event).__struct_config__.tag)

@@ -28,6 +28,7 @@ from ruamel.yaml.events import (
 from ruamel.yaml.reader import ReaderError
 
 MAX_CHARACTERS = 256 * 1024
+MAX_LINE_CHARACTERS = 10_000
 MAX_DEPTH = 32
 MAX_NODES = 20_000
 MAX_PROBLEMS = 25
@@ -122,10 +123,9 @@ class BrokenYamlError(Exception):
 
 def read_nodes(text: str) -> Node:
     """The root node of a YAML text; raises `BrokenYamlError` with all that is wrong with it."""
-    if len(text) > MAX_CHARACTERS:
-        message = f"larger than {MAX_CHARACTERS // 1024} KiB"
-        mend = "Keep long code and data in files beside problem.yaml: {file: name}"
-        raise BrokenYamlError([Complaint(Mark(1, 1), message, mend)])
+    too_large = _too_large(text)
+    if too_large:
+        raise BrokenYamlError([too_large])
     builder = _Builder()
     try:
         for event in YAML(typ="safe", pure=True).parse(text):
@@ -137,6 +137,30 @@ def read_nodes(text: str) -> Node:
     if builder.complaints:
         raise BrokenYamlError(builder.complaints)
     return builder.root or Node(Mark(1, 1), "scalar")
+
+
+def _too_large(text: str) -> Complaint | None:
+    mend = "Keep long code and data in files beside problem.yaml: {file: name}"
+    if len(text) > MAX_CHARACTERS:
+        return Complaint(Mark(1, 1), f"larger than {MAX_CHARACTERS // 1024} KiB", mend)
+    for number, line in enumerate(text.splitlines(), start=1):
+        if len(line) > MAX_LINE_CHARACTERS:
+            message = f"a line of more than {MAX_LINE_CHARACTERS:,} characters"
+            return Complaint(Mark(number, 1), message, mend)
+    brackets = _OPEN_BRACKETS.search(text)
+    if brackets:
+        message = f"more than {MAX_DEPTH} opening brackets in a row"
+        return Complaint(_mark_at(text, brackets.start()), message, mend)
+    return None
+
+
+# The parser looks a thousand characters ahead, and is slowed down badly by brackets only.
+_OPEN_BRACKETS = re.compile(rf"(?:[\[{{]\s*+){{{MAX_DEPTH + 1}}}")
+
+
+def _mark_at(text: str, position: int) -> Mark:
+    before = text[:position]
+    return Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
 
 
 class _EnoughError(Exception):
@@ -331,8 +355,7 @@ _SYNTAX_MENDS = (
 
 def _syntax_complaint(text: str, error: YAMLError) -> Complaint:
     if isinstance(error, ReaderError):
-        before = text[: error.position]
-        mark = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
+        mark = _mark_at(text, error.position)
         return Complaint(mark, f"not YAML: the character U+{ord(text[error.position]):04X}")
     if not isinstance(error, MarkedYAMLError):
         return Complaint(Mark(1, 1), f"not YAML: {error}")

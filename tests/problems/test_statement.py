@@ -62,12 +62,12 @@ def test_hidden_cases_are_never_shown() -> None:
 
 
 def test_long_arguments_are_laid_out_over_lines() -> None:
-    value: Any = [
+    lines: Any = [
         {"check": "screen", "wear": 1},
         {"check": "battery", "wear": None},
         {"check": "body"},
     ]
-    task = part([TestCase(id="g/1", name="n", args=(value, 7))], "function")
+    task = part([TestCase(id="g/1", name="n", args=(lines, 7))], "function")
     assert shown_call(task, task.case("g/1")) == (
         "f(\n"
         "    [\n"

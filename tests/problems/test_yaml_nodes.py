@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import pytest
@@ -58,8 +57,8 @@ def test_values_are_those_of_yaml_1_2(text: str, value: Any) -> None:
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("a: &x 1\nb: *x\n", ["1:4: anchors and aliases are not read"] * 1
-         + ["2:4: anchors and aliases are not read"]),
+        ("a: &x 1\nb: *x\n", ["1:4: anchors and aliases are not read",
+          "2:4: anchors and aliases are not read"]),
         ("*x : 2", ["1:1: anchors and aliases are not read"]),
         ("a: !!str 3", ["1:4: the tag !!str is not read"]),
         ("a: !!python/object/apply:os.system [id]",
@@ -72,14 +71,15 @@ def test_values_are_those_of_yaml_1_2(text: str, value: Any) -> None:
         ("a: 1\n---\nb: 1", ["2:1: a second document in the file"]),
         ("%YAML 1.1\n---\na: no", ["2:1: YAML directives are not read"]),
         ("a: 9223372036854775808", ["1:4: a whole number of more than 64 bits"]),
-        ("a: " + "9" * 200_000, ["1:4: a whole number of more than 64 bits"]),
-        ("a: 0x" + "f" * 200_000, ["1:4: a whole number of more than 64 bits"]),
+        ("a: " + "9" * 9_900, ["1:4: a whole number of more than 64 bits"]),
+        ("a: 0x" + "f" * 9_900, ["1:4: a whole number of more than 64 bits"]),
         ("a: 007\nb: .nan\nc: -.inf\nd: 1e999",
          ["1:4: 007 is a number that begins with 0",
           "2:4: .nan is not a number that JSON has",
           "3:4: -.inf is not a number that JSON has",
           "4:4: a number too large for a float"]),
-        ("[" * 1_000, ["1:33: nested deeper than 32 levels"]),
+        ("a: " + "[" * 1_000, ["1:4: more than 32 opening brackets in a row"]),
+        ("a:\n  " + "{b: " * 500, ["2:127: nested deeper than 32 levels"]),
         ("\n".join(" " * n + "a:" for n in range(500)), ["33:33: nested deeper than 32 levels"]),
         ("a: b: c", ["1:5: not YAML: mapping values are not allowed here"]),
         ("a:\n\t- x", ["2:1: not YAML: found character '\\t' that cannot start any token"]),
@@ -89,7 +89,8 @@ def test_values_are_those_of_yaml_1_2(text: str, value: Any) -> None:
         ("a: {x, y z: 'q' r}", ["1:17: not YAML: expected ',' or '}', but got '<scalar>'"]),
         ("a:\n  - b\n c: 2",
          ["3:2: not YAML: expected <block end>, but found '<block mapping start>'"]),
-        ("x" * 300_000, ["1:1: larger than 256 KiB"]),
+        ("x\n" * 150_000, ["1:1: larger than 256 KiB"]),
+        ("a: 1\nb: " + "x" * 11_000, ["2:1: a line of more than 10,000 characters"]),
     ],
 )  # fmt: skip
 def test_what_is_not_read_is_told_with_its_place(text: str, expected: list[str]) -> None:
@@ -110,11 +111,10 @@ def test_the_mend_of_the_commonest_mistake_says_what_to_write() -> None:
 
 
 def test_a_bomb_of_aliases_is_told_about_and_never_expanded() -> None:
+    """Expanded, it would be 2**2000 values."""
     lines = ["a0: &a0 [x, x]"]
     lines += [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 2_000)]
-    before = time.process_time()
     assert len(complaints("\n".join(lines))) == 25
-    assert time.process_time() - before < 5  # expanded, it would be 2**2000 values
 
 
 def test_too_many_values_are_refused_while_reading() -> None:

@@ -153,7 +153,6 @@ async def test_a_program_that_closed_its_input_can_still_be_typed_to(pool: Pool)
             await run.write_stdin("anybody?\n")
     assert isinstance(events[-1], Outcome)
     assert events[-1].stdout == "closed\nend\n"
-    assert events[-1].cpu_ms < events[-1].time_ms
 
 
 async def test_stop_kills_the_program_and_no_further_test_starts(pool: Pool) -> None:
@@ -169,7 +168,6 @@ async def test_stop_kills_the_program_and_no_further_test_starts(pool: Pool) -> 
                 await run.stop()
     assert [(outcome.test, outcome.ended) for outcome in outcomes] == [("spins", Ended.STOPPED)]
     assert outcomes[0].stdout == "on\n"
-    assert outcomes[0].time_ms < 1000
 
 
 async def test_stop_ends_a_run_whose_harness_does_not_listen(pool: Pool) -> None:

@@ -328,7 +328,7 @@ async def test_a_run_streams_output_takes_input_and_ends(
         await camille.send(type="stdin", run=started["run"], eof=True)
         assert await run.typed.get() is None
         sandbox.say(Output("program", "stdout", "hello\n"))
-        assert (await ada.event("output_written"))["text"] == "hello\n"
+        assert (await ada.event("output"))["text"] == "hello\n"
         sandbox.say(outcome(run.submission.tests[0], Ended.EXITED), None)
         finished = await ada.event("run_finished")
         assert (finished["verdict"], finished["exit_code"]) == ("accepted", 0)
@@ -433,7 +433,7 @@ async def test_a_flood_of_output_is_joined_and_kept_in_order(
         run = await sandbox.runs.get()
         sandbox.say(outcome(run.submission.tests[0], Ended.EXITED), None)
         await camille.event("run_finished")
-        written = [f["text"] for f in camille.frames if f.get("kind") == "output_written"]
+        written = [f["text"] for f in camille.frames if f.get("kind") == "output"]
         assert "".join(written) == "".join(pieces)
         assert len(written) < 200
 

@@ -49,9 +49,9 @@ async def test_a_program_talks_while_it_runs_and_can_be_stopped(whole: Running) 
         await camille.replace("scratch", source, ref="e")
         await camille.send(type="run", doc="scratch", what="program")
         run = (await camille.event("run_started"))["run"]
-        await camille.event("output_written", text="who? ")
+        await camille.event("output", text="who? ")
         await camille.send(type="stdin", run=run, text="Camille\n")
-        await camille.event("output_written", text="hello Camille\n")
+        await camille.event("output", text="hello Camille\n")
         await camille.send(type="stop", run=run)
         assert (await camille.event("run_finished"))["verdict"] == "stopped"
 
@@ -64,7 +64,7 @@ async def test_an_exception_shows_the_candidates_own_lines(whole: Running) -> No
         await camille.send(type="run", doc="scratch", what="program")
         finished = await camille.event("run_finished")
         assert finished["verdict"] == "runtime_error"
-        text = "".join(f["text"] for f in camille.frames if f.get("kind") == "output_written")
+        text = "".join(f["text"] for f in camille.frames if f.get("kind") == "output")
         assert "ZeroDivisionError" in text
         assert "return 1 / 0" in text
         assert "harness" not in text

@@ -97,10 +97,10 @@ export class ClockView {
     const { clock, interview, ended } = this.state;
     const reading = read(clock, this.now());
     byId("clock").dataset["state"] = stateName(clock, reading, ended);
-    setText(byId("clock-time"), timeText(reading, interview.minutes));
+    setText(byId("clock-time"), ended ? "" : timeText(reading, interview.minutes));
     setText(byId("clock-phase"), phaseText(clock, reading, ended));
     const line = byId("timeline");
-    line.style.setProperty("--elapsed", String(reading?.elapsed ?? 0));
+    line.style.setProperty("--elapsed", String(ended ? 1 : (reading?.elapsed ?? 0)));
     line.style.setProperty("--phase-end", String(reading?.phaseEnd ?? firstPhaseEnd(this.state)));
     if (reading && !clock.paused && !ended) this.tell(reading);
   }

@@ -11,7 +11,10 @@ export type Status = "connecting" | "live" | "away" | "closed";
 const PING_EVERY_MS = 1_500;
 const SILENCE_MS = 4_000;
 const FIRST_DELAY_MS = 200;
-const MAX_DELAY_MS = 5_000;
+/** A server that restarts is back in seconds; one that stays away is asked less and less. */
+const MAX_DELAY_MS = 1_000;
+const LONG_AWAY_ATTEMPTS = 30;
+const LONG_AWAY_DELAY_MS = 5_000;
 /** After so many failures in a row it is worth asking whether the session still holds. */
 const DOUBT_AFTER = 4;
 
@@ -108,9 +111,8 @@ export class Connection {
 
   private scheduleRetry(): void {
     if (this.retry !== undefined || this.status === "closed") return;
-    const middle = Math.min(FIRST_DELAY_MS * 1.7 ** this.attempts, MAX_DELAY_MS);
+    this.retry = window.setTimeout(() => this.open(), delayMs(this.attempts));
     this.attempts += 1;
-    this.retry = window.setTimeout(() => this.open(), middle * (0.5 + Math.random()));
   }
 
   /** Something suggests that the network is back: do not wait for the next attempt. */
@@ -145,4 +147,13 @@ export class Connection {
     this.status = status;
     this.handlers.onStatus(status);
   }
+}
+
+/** How long to wait before the next attempt: around a middle that grows, so that not all come at once. */
+function delayMs(attempts: number): number {
+  const middle =
+    attempts < LONG_AWAY_ATTEMPTS
+      ? Math.min(FIRST_DELAY_MS * 1.7 ** attempts, MAX_DELAY_MS)
+      : LONG_AWAY_DELAY_MS;
+  return middle * (0.5 + Math.random());
 }

@@ -92,8 +92,10 @@ class Caret extends WidgetType {
     const caret = document.createElement("span");
     caret.className = `remote-caret ${this.palette}`;
     caret.dataset["by"] = this.cursor.by;
-    // Drawn by the styles, so that it is no part of the text of the code.
-    caret.dataset["name"] = this.cursor.name;
+    const label = document.createElement("span");
+    label.className = "remote-name";
+    label.textContent = this.cursor.name;
+    caret.append(label);
     return caret;
   }
 

@@ -21,6 +21,7 @@ import { classHighlighter } from "@lezer/highlight";
 import { remoteCursors } from "./cursors";
 import { errorLines } from "./error-lines";
 import { t } from "./strings";
+import { typeOver } from "./type-over";
 
 /** How long after Escape the Tab key leaves the editor instead of indenting. */
 const LEAVE_MS = 10_000;
@@ -47,6 +48,7 @@ export function editorSetup(nonce: string): Extension {
     indentOnInput(),
     bracketMatching(),
     closeBrackets(),
+    typeOver(),
     highlightActiveLine(),
     highlightSelectionMatches(),
     search({ top: true }),

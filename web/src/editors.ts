@@ -24,6 +24,8 @@ const CURSOR_EVERY_MS = 50;
 
 export interface EditorHooks {
   nonce: string;
+  /** Observers look on unseen: their cursor would only distract. */
+  showsCursor: boolean;
   /** Send a frame; false where nobody is there to take it. */
   send(frame: ClientFrame): boolean;
   /** Something was typed, sent or confirmed. */
@@ -242,7 +244,7 @@ export class Editors {
   /** Positions are the server's: while something is unsaved, the edits themselves move the cursor. */
   private sendCursor(): void {
     const state = this.stateOf(this.current);
-    if (!state || unsavedSteps(state) > 0) return;
+    if (!this.hooks.showsCursor || !state || unsavedSteps(state) > 0) return;
     const { anchor, head } = state.selection.main;
     this.hooks.send({ type: "cursor", doc: this.current, version: syncedVersion(state), anchor, head });
   }

@@ -71,7 +71,7 @@ export interface RunStarted {
 }
 
 export interface OutputWritten {
-  kind: "output_written";
+  kind: "output";
   run: string;
   stream: "stdout" | "stderr";
   text: string;

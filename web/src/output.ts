@@ -22,12 +22,12 @@ export class OutputView {
     if (run?.run !== this.run) this.clear(run?.run ?? "");
     const pinned = this.isAtEnd();
     for (const event of run?.events.slice(this.taken) ?? []) {
-      if (event.kind === "output_written") this.write(event);
+      if (event.kind === "output") this.write(event);
       if (event.kind === "stdin_written" && event.text) this.append("typed", inert(event.text));
       this.taken += 1;
     }
     this.root.parentElement?.toggleAttribute("hidden", this.units === 0);
-    if (pinned) this.scrollToEnd();
+    if (pinned && run?.what === "program") this.scrollToEnd();
   }
 
   private clear(run: string): void {

@@ -1,9 +1,10 @@
 /** The latest run of a document in figures: a summary, a table of tests, counts of hidden ones. */
 import { announce } from "./announce";
-import { byId, el, fillWith, icon } from "./dom";
+import { button, byId, el, fillWith, icon } from "./dom";
 import type { GroupResult, RoomState, RunFinished, RunState, TestJudged } from "./frames";
 import { nameOf } from "./model";
 import { number, t, timeOfDay } from "./strings";
+import { documentName } from "./tabs";
 import { detailRows } from "./test-details";
 import { verdictChip, verdictText } from "./verdicts";
 
@@ -11,33 +12,47 @@ const MIB = 1024 * 1024;
 
 export class ResultsView {
   private readonly root = byId("results");
-  private shown = "";
+
+  /** `goTo` puts another document on the page. */
+  constructor(private readonly goTo: (doc: string) => void) {}
+
+  private shown: string | null = null;
   private announced = new Set<string>();
   /** Tests whose details somebody opened or closed, and which of the two. */
   private opened = new Map<string, boolean>();
   private first = true;
 
-  /** Show `run`; `version` is the document's now, to tell whether it has changed since. */
-  update(state: RoomState, run: RunState | null, version: number): void {
+  /** Show the latest run of `doc`; `version` is the document's, to tell whether it changed since. */
+  update(state: RoomState, doc: string, version: number): void {
+    const run = state.runs[doc] ?? null;
+    const elsewhere = newerElsewhere(state, doc);
     const stale = run !== null && version > run.version;
-    const key = run ? `${run.run} ${run.events.length} ${run.finished} ${stale}` : "";
+    const key = JSON.stringify([doc, stamp(run), stamp(elsewhere), stale]);
     if (key === this.shown) return;
     this.shown = key;
+    fillWith(this.root, elsewhere && this.pointer(state, elsewhere));
     if (run) this.show(state, run, stale);
-    else fillWith(this.root, emptyText());
-    this.tell(run);
+    else this.root.append(emptyText());
+    this.tell(elsewhere ?? run);
+  }
+
+  /** Somebody runs another document: say so, and offer the way there. */
+  private pointer(state: RoomState, run: RunState): HTMLElement {
+    const name = nameOf(state, run.by);
+    const text = t("{name} ran “{doc}” more recently.", { name, doc: documentName(state, run.doc) });
+    const go = button(t("Go there"), { class: "button small" }, () => this.goTo(run.doc));
+    return el("p", { class: "elsewhere" }, text, go);
   }
 
   private show(state: RoomState, run: RunState, stale: boolean): void {
     const judged = run.events.filter((event) => event.kind === "test_judged");
     const finished = run.events.find((event) => event.kind === "run_finished") ?? null;
-    fillWith(
-      this.root,
-      summary(state, run, finished, judged, stale),
-      run.what !== "program" && judged.some(hasDetails) && this.table(run, judged),
-      run.what !== "program" && hiddenGroups(judged, finished),
-      run.what === "program" && programDetail(judged),
-    );
+    this.root.append(summary(state, run, finished, judged, stale));
+    const parts =
+      run.what === "program"
+        ? [programDetail(judged)]
+        : [judged.some(hasDetails) ? this.table(run, judged) : null, hiddenGroups(judged, finished)];
+    this.root.append(...parts.filter((part) => part !== null));
   }
 
   private table(run: RunState, judged: TestJudged[]): HTMLElement {
@@ -58,6 +73,17 @@ export class ResultsView {
     if (isNews && !this.first) announce(headline(run, finished));
     this.first = false;
   }
+}
+
+/** The latest run of another document, where it is later than that of `doc`. */
+function newerElsewhere(state: RoomState, doc: string): RunState | null {
+  const own = state.runs[doc]?.at ?? 0;
+  const others = Object.values(state.runs).filter((run) => run.doc !== doc && run.at > own);
+  return others.sort((one, other) => other.at - one.at)[0] ?? null;
+}
+
+function stamp(run: RunState | null): string {
+  return run ? `${run.run} ${run.events.length}` : "";
 }
 
 /** A hidden test, for a candidate, is a verdict alone. */

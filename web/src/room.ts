@@ -56,6 +56,7 @@ export class LiveRoom {
     this.url = `${scheme}//${location.host}/rooms/${encodeURIComponent(boot.room)}/ws`;
     this.editors = new Editors(parent, {
       nonce: boot.nonce,
+      showsCursor: boot.role !== "observer",
       send: (frame) => this.held === null && this.connection.send(frame),
       onPendingChange: () => this.pendingChanged(),
       onOutOfStep: () => this.openAnew("by events"),

@@ -71,6 +71,15 @@ export function documentName(state: RoomState, doc: string): string {
   const known = state.tutor?.problems.find((one) => one.id === problem);
   const title = known?.parts.find((one) => one.id === part)?.title;
   if (title) return title;
-  if (doc === state.doc && state.statement) return state.statement.title;
-  return part === "main" ? (problem ?? doc) : doc;
+  if (doc === state.doc && state.statement) titles.set(doc, state.statement.title);
+  return titles.get(doc) ?? plain(part === "main" ? (problem ?? doc) : (part ?? doc));
+}
+
+/** The titles of the tasks that were open while this page was. */
+const titles = new Map<string, string>();
+
+/** `grade-sheet` as `Grade sheet`. */
+function plain(slug: string): string {
+  const words = slug.replaceAll("-", " ");
+  return words.charAt(0).toUpperCase() + words.slice(1);
 }

@@ -9,6 +9,7 @@ import { showParticipants } from "../participants";
 import { ResultsView } from "../results";
 import { LiveRoom, type Boot } from "../room";
 import { RunBar } from "../run";
+import { splitter } from "../split";
 import { showStatement } from "../statement";
 import { showConnection, showNotice, showSaved } from "../status";
 import { t, useStrings } from "../strings";
@@ -54,10 +55,11 @@ class RoomPage {
     const clock = new ClockView(() => room.now());
     const tabs = new DocumentTabs((doc) => this.show(doc));
     const runBar = new RunBar(room, this.boot.role !== "observer");
-    const results = new ResultsView();
+    const results = new ResultsView((doc) => this.show(doc));
     const output = new OutputView();
     closingButton();
     taskButton();
+    splitter();
     this.draws.push(
       (state) => clock.update(state),
       (state) => showParticipants(state, room.model.you?.id ?? ""),
@@ -67,8 +69,8 @@ class RoomPage {
       (state) => runBar.update(state, room.editors.current),
       (state) => {
         const doc = room.editors.current;
-        results.update(state, runOf(state, doc), room.editors.version(doc));
-        output.update(runOf(state, doc));
+        results.update(state, doc, room.editors.version(doc));
+        output.update(state.runs[doc] ?? null);
       },
       (state) => this.markErrors(state, room),
       showClosing,
@@ -112,10 +114,6 @@ class RoomPage {
   }
 }
 
-function runOf(state: RoomState, doc: string): RunState | null {
-  return state.runs[doc] ?? null;
-}
-
 function lockText(state: RoomState, role: string): string {
   if (role === "observer") return t("You are watching: you see everything and change nothing.");
   if (!state.locked) return "";
@@ -129,7 +127,7 @@ function errorLinesOf(run: RunState): ErrorLine[] {
   for (const event of run.events) {
     if (event.kind !== "test_judged" || !event.line || texts.has(event.line)) continue;
     const what = event.name || (run.what === "program" ? "" : event.test);
-    texts.set(event.line, [verdictText(event.verdict), what].filter(Boolean).join(": "));
+    texts.set(event.line, [verdictText(event.verdict), what].filter(Boolean).join(" · "));
   }
   return [...texts].map(([line, text]) => ({ line, text }));
 }

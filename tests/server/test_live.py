@@ -1,0 +1,435 @@
+"""A live room when the world around it fails: the disk, another process, a run, itself."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from sandbox.contract import Ended, Output
+from server.core import messages
+from server.core.decide import EndByAdmin, Join
+from server.core.errors import RefusedError
+from server.core.events import SYSTEM, Edited, EditorLocked, Entry, Role, RunFinished, RunStarted
+from server.core.room import Participant
+from server.host import UnknownRoomError
+from server.live import REOPENING, TAIL, RoomClosedError
+from server.store import StoreUnavailableError
+from tests.hosting import Ear, Hosting, double, hosting, scratch
+from tests.scripted import ScriptedRun, ScriptedSandbox, outcome
+from tests.stores import DISK_FULL, refusing
+
+LONG = "x" * 20_000
+"""Does not fit into the pages that an almost empty database has."""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database is."""
+    return tmp_path / "viva.db"
+
+
+@pytest.fixture
+async def here(path: Path, sandbox: ScriptedSandbox) -> AsyncIterator[Hosting]:
+    """This process."""
+    async with hosting(path, sandbox) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def there(path: Path, here: Hosting) -> AsyncIterator[Hosting]:
+    """A second process on the same database, with a sandbox of its own."""
+    del here  # opened first
+    async with hosting(path, ScriptedSandbox()) as opened:
+        yield opened
+
+
+def run_scratch(ref: str | None = None) -> messages.Run:
+    return messages.Run(doc="scratch", what="program", ref=ref)
+
+
+async def started(here: Hosting, room: str, ear: Ear, sandbox: ScriptedSandbox) -> ScriptedRun:
+    """A run of the scratch pad that has reached the sandbox."""
+    await here.ask(room, ear, run_scratch())
+    return await sandbox.runs.get()
+
+
+# The disk.
+
+
+@pytest.mark.parametrize("pragma", ["query_only = 1", DISK_FULL])
+async def test_an_edit_that_cannot_be_saved_is_told_and_seen_by_nobody(
+    here: Hosting, pragma: str
+) -> None:
+    """And the room works again as soon as the disk does."""
+    room = await here.create()
+    camille, ada = await here.enter(room), await here.enter(room, Role.TUTOR)
+    await here.type_text(room, camille, "before")
+    with refusing(here.store, pragma):
+        with pytest.raises(StoreUnavailableError):
+            await here.type_text(room, camille, LONG)
+        assert scratch(await here.host.open(room)) == "before"
+    await here.type_text(room, camille, "after ")
+    await ada.event("edited", version=2)
+    assert ada.kinds().count("edited") == 2
+    assert scratch(await here.host.open(room)) == scratch(await here.replayed(room))
+    assert scratch(await here.replayed(room)) == "after before"
+
+
+async def test_a_refusal_is_told_as_such_while_nothing_can_be_saved(here: Hosting) -> None:
+    """What may not be needs no disk to be refused."""
+    room = await here.create()
+    olu = await here.enter(room, Role.OBSERVER)
+    with refusing(here.store), pytest.raises(RefusedError, match="you are a observer"):
+        await here.type_text(room, olu, "x")
+
+
+async def test_what_a_run_brings_is_held_until_it_can_be_saved(
+    here: Hosting, sandbox: ScriptedSandbox
+) -> None:
+    """The disk fails in mid-run: no output is lost, and none comes twice."""
+    room = await here.create()
+    camille = await here.enter(room)
+    run = await started(here, room, camille, sandbox)
+    sandbox.say(Output("program", "stdout", "first\n"))
+    await camille.event("output")
+    with refusing(here.store):
+        sandbox.say(Output("program", "stdout", "second\n"))
+        with pytest.raises(StoreUnavailableError):
+            await here.type_text(room, camille, "x")
+        assert camille.kinds().count("output") == 1
+    sandbox.say(outcome(run.submission.tests[0], Ended.EXITED), None)
+    finished = await camille.event("run_finished")
+    assert finished["verdict"] == "accepted"
+    written = [f["text"] for f in camille.frames if f.get("kind") == "output"]
+    assert written == ["first\n", "second\n"]
+    assert [e.event for e in await here.journal.read(room) if isinstance(e.event, RunFinished)]
+
+
+# Another process on the same database.
+
+
+async def test_two_processes_that_edit_one_room_converge(here: Hosting, there: Hosting) -> None:
+    """The late one takes in what it missed, rebases, and tells its own people of both."""
+    room = await here.create()
+    camille = await here.enter(room)
+    ada = await there.enter(room, Role.TUTOR)
+    for number in range(5):
+        await here.type_text(room, camille, f"camille {number}\n", ref=f"c{number}")
+        await there.type_text(room, ada, f"ada {number}\n", ref=f"a{number}")
+    await here.type_text(room, camille, "the end\n")
+    text = scratch(await here.replayed(room))
+    assert text == scratch(await here.host.open(room))
+    assert sorted(text.splitlines()) == sorted(
+        ["the end", *(f"{name} {n}" for name in ("ada", "camille") for n in range(5))]
+    )
+    edited = [f["ref"] for f in camille.frames if f.get("kind") == "edited"]
+    assert edited == [ref for n in range(5) for ref in (f"c{n}", f"a{n}")] + [None]
+
+
+async def test_edits_of_two_processes_at_the_same_moment_all_come_through(
+    here: Hosting, there: Hosting
+) -> None:
+    """Conflict after conflict, each resolved by reading on."""
+    room = await here.create()
+    camille = await here.enter(room)
+    ada = await there.enter(room, Role.TUTOR)
+    edits = [
+        at.type_text(room, who, f"{who.participant.name} {number}\n")
+        for number in range(10)
+        for at, who in ((here, camille), (there, ada))
+    ]
+    await asyncio.gather(*edits)
+    lines = scratch(await here.replayed(room)).splitlines()
+    assert sorted(lines) == sorted(f"{n} {i}" for n in ("Candidate", "Tutor") for i in range(10))
+
+
+async def test_what_another_process_decided_counts_here(here: Hosting, there: Hosting) -> None:
+    """A lock set there refuses the candidate here, though here nobody knew of it yet."""
+    room = await here.create()
+    camille = await here.enter(room)
+    ada = await there.enter(room, Role.TUTOR)
+    await there.ask(room, ada, messages.Lock(locked=True))
+    with pytest.raises(RefusedError, match="locked the editor"):
+        await here.type_text(room, camille, "x")
+    await camille.event("editor_locked")
+
+
+async def test_a_run_belongs_to_the_process_that_started_it(
+    here: Hosting, there: Hosting, sandbox: ScriptedSandbox
+) -> None:
+    """The other process hears of it and does not run it a second time."""
+    room = await here.create()
+    camille = await here.enter(room)
+    ada = await there.enter(room, Role.TUTOR)
+    run = await started(here, room, camille, sandbox)
+    await there.ask(room, ada, messages.Note(text="goes on"))
+    await ada.event("run_started")
+    sandbox.say(outcome(run.submission.tests[0], Ended.EXITED), None)
+    await camille.event("run_finished", verdict="accepted")
+    await there.ask(room, ada, messages.Note(text="took it in"))
+    await ada.event("run_finished", verdict="accepted")
+    kinds = [type(e.event) for e in await here.journal.read(room)]
+    assert kinds.count(RunFinished) == 1
+
+
+async def test_a_stop_given_in_another_process_stops_the_run_here(
+    here: Hosting, there: Hosting, sandbox: ScriptedSandbox
+) -> None:
+    room = await here.create()
+    camille = await here.enter(room)
+    ada = await there.enter(room, Role.TUTOR)
+    entries = await here.ask(room, camille, run_scratch())
+    started_run = entries[0].event
+    assert isinstance(started_run, RunStarted)
+    await sandbox.runs.get()
+    await there.ask(room, ada, messages.Note(text="takes in the start"))
+    await there.ask(room, ada, messages.Stop(run=started_run.run))
+    await here.type_text(room, camille, "takes in the stop")
+    await camille.event("run_finished", verdict="stopped")
+
+
+async def test_a_run_that_another_process_gave_up_is_ended_here(
+    here: Hosting, there: Hosting, sandbox: ScriptedSandbox
+) -> None:
+    """Its container is let go of, and nothing more is recorded of it."""
+    room = await here.create()
+    camille = await here.enter(room)
+    await started(here, room, camille, sandbox)
+    await there.host.open(room)  # takes it for the run of a process that is gone
+    await here.type_text(room, camille, "takes it in")
+    await camille.event("run_finished", verdict="judge_error")
+    again = await started(here, room, camille, sandbox)
+    sandbox.say(outcome(again.submission.tests[0], Ended.EXITED), None)
+    await camille.event("run_finished", verdict="accepted")
+
+
+# Runs.
+
+
+async def test_a_run_gets_the_text_of_its_own_version(
+    here: Hosting, sandbox: ScriptedSandbox
+) -> None:
+    """Whatever was typed in the same breath, before it or after it."""
+    room = await here.create()
+    camille = await here.enter(room)
+    live = await here.host.open(room)
+    await asyncio.gather(
+        here.type_text(room, camille, "before"),
+        here.ask(room, camille, run_scratch()),
+        here.type_text(room, camille, "after"),
+    )
+    run = await sandbox.runs.get()
+    journal = await here.journal.read(room)
+    (began,) = [e.event for e in journal if isinstance(e.event, RunStarted)]
+    assert (began.version, run.submission.source) == (1, "before")
+    assert scratch(live) == "beforeafter"
+
+
+async def test_a_run_started_right_after_another_can_be_stopped(
+    here: Hosting, sandbox: ScriptedSandbox
+) -> None:
+    """The one before it, putting its things away, does not take the new one's place."""
+    room = await here.create()
+    camille = await here.enter(room)
+    for _ in range(3):
+        entries = await here.ask(room, camille, run_scratch())
+        began = entries[0].event
+        assert isinstance(began, RunStarted)
+        await sandbox.runs.get()
+        await here.ask(room, camille, messages.Stop(run=began.run))
+        await camille.event("run_finished", run=began.run, verdict="stopped")
+
+
+async def test_a_run_that_the_platform_breaks_ends_and_the_next_one_can_start(
+    here: Hosting, sandbox: ScriptedSandbox
+) -> None:
+    """An outcome for a test that does not exist breaks the run, not the room."""
+    room = await here.create(double())
+    camille = await here.enter(room)
+    await here.ask(room, camille, messages.Run(doc="double/main", what="tests"))
+    run = await sandbox.runs.get()
+    sandbox.say(Output("no such test", "stdout", "x"))
+    await camille.event("run_finished", verdict="judge_error")
+    again = await started(here, room, camille, sandbox)
+    assert again is not run
+
+
+async def test_a_run_of_a_process_that_is_gone_ends_as_our_error(here: Hosting) -> None:
+    """Whoever opens the room afterwards finds it ended, with the word to run it again."""
+    room = await here.create()
+    started_run = RunStarted(run="r3", what="program", doc="scratch", version=0)
+    await here.journal.append(room, [Entry(seq=3, at=1, by="p1", event=started_run)])
+    camille = await here.enter(room)
+    events = camille.frames[0]["state"]["runs"]["scratch"]["events"]
+    assert [event["kind"] for event in events] == ["run_finished"]
+    assert events[0]["verdict"] == "judge_error"
+    assert "run it again" in events[0]["message"]
+
+
+# Closing, breaking, coming back.
+
+
+async def test_an_idle_room_is_closed_and_opens_again_as_it_was(
+    path: Path, sandbox: ScriptedSandbox
+) -> None:
+    """A room with somebody in it, or something running in it, stays."""
+    async with hosting(path, sandbox, idle_s=0.0) as here:
+        room = await here.create()
+        camille = await here.enter(room)
+        live = await here.host.open(room)
+        await here.type_text(room, camille, "kept")
+        await here.host.evict_idle()
+        assert await here.host.open(room) is live
+
+        run = await started(here, room, camille, sandbox)
+        live.detach(camille)
+        await here.host.evict_idle()
+        assert await here.host.open(room) is live
+        listener = Ear(camille.participant)
+        live.attach(listener, 0, "ready")
+        sandbox.say(outcome(run.submission.tests[0], Ended.EXITED), None)
+        await listener.event("run_finished")
+        live.detach(listener)
+        await here.host.ask(room, EndByAdmin())
+        await here.host.evict_idle()
+
+        again = await here.host.open(room)
+        assert again is not live
+        assert scratch(again) == "kept"
+        assert again.state.seq == live.state.seq
+
+
+async def test_whoever_reaches_a_room_as_it_closes_is_sent_to_the_one_that_opens(
+    path: Path, sandbox: ScriptedSandbox
+) -> None:
+    """Else they would type into a room in which nobody answers."""
+    async with hosting(path, sandbox, idle_s=0.0) as here:
+        room = await here.create()
+        live = await here.host.open(room)
+        await here.host.evict_idle()
+        late = Ear(Participant("p1", "Late", Role.CANDIDATE))
+        live.attach(late, 0, "ready")
+        assert late.closed is not None
+        assert late.closed[0] == REOPENING
+        with pytest.raises(RoomClosedError):
+            await live.submit(EndByAdmin())
+        assert await here.host.open(room) is not live
+
+
+async def test_a_room_that_breaks_answers_everybody_and_is_opened_afresh(
+    path: Path, here: Hosting
+) -> None:
+    """A damaged row read in mid-interview breaks its room: other rooms do not notice."""
+    room, other = await here.create(), await here.create()
+    camille, ada = await here.enter(room), await here.enter(other, Role.TUTOR)
+    foreign = Entry(seq=4, at=1, by=SYSTEM, event=EditorLocked(locked=False))
+    await here.journal.append(room, [foreign])
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE events SET body = '{' WHERE room = ? AND seq = 4", (room,))
+    with pytest.raises(RoomClosedError):
+        await here.type_text(room, camille, "x")
+    assert camille.closed is not None
+    assert camille.closed[0] == 1011
+    await here.type_text(other, ada, "unharmed")
+
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM events WHERE room = ? AND seq = 4", (room,))
+    again = await here.enter(room)
+    await here.type_text(room, again, "mended")
+    assert scratch(await here.replayed(room)) == "mended"
+
+
+async def test_nothing_of_an_erased_room_is_written_or_opened_any_more(here: Hosting) -> None:
+    """Though people are typing in it while it is erased."""
+    room = await here.create()
+    camille = await here.enter(room)
+    typing = [asyncio.create_task(here.type_text(room, camille, f"{n}\n")) for n in range(20)]
+    await here.host.erase(room)
+    ended = await asyncio.gather(*typing, return_exceptions=True)
+    assert {type(end) for end in ended} <= {type(None), RoomClosedError, UnknownRoomError}
+    assert await here.journal.read(room) == []
+    assert camille.closed is not None
+    assert camille.closed[0] == 4404
+    with pytest.raises(UnknownRoomError):
+        await here.host.open(room)
+    with pytest.raises(UnknownRoomError):
+        await here.host.erase(room)
+
+
+async def test_a_room_whose_journal_is_damaged_can_still_be_erased(
+    path: Path, here: Hosting
+) -> None:
+    room = await here.create()
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE events SET body = '{' WHERE room = ?", (room,))
+    await here.host.erase(room)
+    assert not await here.journal.has(room)
+
+
+async def test_who_was_away_a_little_gets_what_they_missed_and_who_was_away_long_the_whole(
+    here: Hosting,
+) -> None:
+    """The room keeps its latest entries at hand; before those there is only the whole state."""
+    room = await here.create()
+    ada = await here.enter(room, Role.TUTOR)
+    camille = await here.enter(room)
+    early = camille.frames[0]["seq"]
+    live = await here.host.open(room)
+    live.detach(camille)
+    asked = [here.ask(room, ada, messages.Lock(locked=n % 2 == 0)) for n in range(TAIL)]
+    await asyncio.gather(*asked)
+    await here.type_text(room, ada, "latest")
+
+    long = Ear(camille.participant)
+    live.attach(long, early, "ready")
+    assert long.frames[0]["state"]["documents"]["scratch"]["text"] == "latest"
+    assert long.kinds() == []
+
+    little = Ear(camille.participant)
+    live.attach(little, live.state.seq - 1, "ready")
+    assert "state" not in little.frames[0]
+    assert little.kinds() == ["edited"]
+
+    ahead = Ear(camille.participant)
+    live.attach(ahead, live.state.seq + 1, "ready")
+    assert "state" in ahead.frames[0]
+
+
+async def test_a_room_opened_again_knows_its_latest_entries(
+    path: Path, sandbox: ScriptedSandbox
+) -> None:
+    """A restart of the server does not send everybody the whole state."""
+    async with hosting(path, sandbox) as before:
+        room = await before.create()
+        camille = await before.enter(room)
+        seen = camille.frames[0]["seq"]
+        await before.type_text(room, camille, "missed")
+    async with hosting(path, sandbox) as after:
+        again = await after.enter(room, after=seen)
+        assert "state" not in again.frames[0]
+        assert again.kinds() == ["edited"]
+
+
+async def test_joining_again_under_the_same_name_is_no_event(here: Hosting) -> None:
+    room = await here.create()
+    person = Participant("p1", "Ada", Role.TUTOR)
+    assert len(await here.host.ask(room, Join(person))) == 1
+    assert await here.host.ask(room, Join(person)) == []
+    assert len(await here.host.ask(room, Join(Participant("p1", "Ada L.", Role.TUTOR)))) == 1
+
+
+async def test_many_edits_in_one_breath_are_each_an_entry(here: Hosting) -> None:
+    """Decided together, appended together, answered one by one."""
+    room = await here.create()
+    camille = await here.enter(room)
+    typed = [here.type_text(room, camille, f"{n}\n", ref=str(n)) for n in range(300)]
+    await asyncio.gather(*typed)
+    journal = await here.journal.read(room)
+    refs = [e.event.ref for e in journal if isinstance(e.event, Edited)]
+    assert refs == [str(n) for n in range(300)]
+    assert len(scratch(await here.replayed(room)).splitlines()) == 300
