@@ -161,6 +161,7 @@ class _Tally:
             total=0,
             message="" if outcome.error else judgement.detail,
             exit_code=outcome.exit_code,
+            line=outcome.error.line if outcome.error else None,
         )
 
     def _tests_finished(self, verdict: Verdict) -> RunFinished:

@@ -295,17 +295,19 @@ def _(command: messages.Open, room: Room, _who: Sender, _now: int) -> list[AnyEv
 def open_part(room: Room, problem: Problem, part: Part, language: str) -> list[AnyEvent]:
     """A part is put before the candidate; its document is made the first time."""
     doc = f"{problem.id}/{part.id}"
+    title = part.title.in_language(language)
     opened = ProblemOpened(
         problem=problem.id,
         part=part.id,
         doc=doc,
-        title=part.title.in_language(language),
+        title=title,
         statement=render_statement(part, language),
         mode=part.mode,
     )
     if doc in room.documents:
         return [opened]
-    return [DocumentOpened(doc=doc, text=_first_text(room, problem, part)), opened]
+    text = _first_text(room, problem, part)
+    return [DocumentOpened(doc=doc, text=text, title=title), opened]
 
 
 def _first_text(room: Room, problem: Problem, part: Part) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 
 from server.core.errors import RefusedError
 from server.core.messages import Ref
@@ -32,11 +33,13 @@ class Document:
     units: str
     version: int = 0
     last: Edit | None = None
+    title: str = ""
+    """What people call it; empty for the scratch pad."""
 
     @classmethod
-    def open(cls, text: str) -> Document:
+    def open(cls, text: str, title: str = "") -> Document:
         """A document at version 0."""
-        return cls(units=to_units(text))
+        return cls(units=to_units(text), title=title)
 
     @property
     def text(self) -> str:
@@ -54,7 +57,7 @@ class Document:
                 f"The edit was made against version {version}, but the document is at version "
                 f"{self.version}. Take in the missing events, then send it again.",
             )
-        newest_first = [edit for edit, _ in zip(self._back(), range(self.version - version))]  # noqa: B905 -- the history is longer than the range on purpose
+        newest_first = list(islice(self._back(), self.version - version))
         return newest_first[::-1]
 
     def rebased(self, changes: ChangeSet, version: int) -> ChangeSet:
@@ -63,7 +66,8 @@ class Document:
 
     def edited(self, edit: Edit) -> Document:
         """The next version. Raises `EditError` where the change set does not fit."""
-        return Document(edit.changes.apply(self.units), self.version + 1, edit)
+        units = edit.changes.apply(self.units)
+        return replace(self, units=units, version=self.version + 1, last=edit)
 
     def map_position(self, position: int, version: int) -> int:
         """Where a position at `version` stands now, held inside the text."""

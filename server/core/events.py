@@ -70,6 +70,7 @@ class DocumentOpened(Event, frozen=True, kw_only=True):
 
     doc: str
     text: str
+    title: str = ""
 
 
 class ProblemOpened(Event, frozen=True, kw_only=True):
@@ -172,6 +173,8 @@ class RunFinished(Event, frozen=True, kw_only=True):
     groups: list[GroupResult] = []
     message: str = ""
     exit_code: int | None = None
+    line: int | None = None
+    """Of a free run: the line of the source that it broke on, from 1."""
 
 
 class PhaseStarted(Event, frozen=True, kw_only=True):

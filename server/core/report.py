@@ -24,10 +24,20 @@ def report(name: str, room: Room, entries: Sequence[Entry]) -> dict[str, Any]:
         "participants": state["participants"],
         "clock": state["clock"],
         "documents": state["documents"],
+        "titles": state["titles"],
+        "problems": {problem["id"]: _problem(problem) for problem in tutor["problems"]},
         "runs": _runs(entries),
         "notes": tutor["notes"],
         "scores": tutor["scores"],
         "hints": tutor["hints_opened"],
+    }
+
+
+def _problem(problem: dict[str, Any]) -> dict[str, Any]:
+    """What is needed to read the scores: the problem's title and what each criterion looks for."""
+    return {
+        "title": problem["title"],
+        "criteria": {criterion["id"]: criterion["look_for"] for criterion in problem["rubric"]},
     }
 
 

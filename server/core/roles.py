@@ -82,7 +82,8 @@ def view_event(event: AnyEvent, role: Role) -> dict[str, Any] | None:
 
 def _visible_figures(event: RunFinished) -> dict[str, Any]:
     """The end of a run without the time and memory of hidden tests, which tell of their inputs."""
-    seen = _pick(event, "run", "verdict", "passed", "total", "groups", "message", "exit_code")
+    names = ("run", "verdict", "passed", "total", "groups", "message", "exit_code", "line")
+    seen = _pick(event, *names)
     return {
         **seen,
         "time_ms": event.visible_time_ms,

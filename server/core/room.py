@@ -149,7 +149,8 @@ def _(event: ParticipantJoined, room: Room, _entry: Entry) -> Room:
 
 @_apply.register
 def _(event: DocumentOpened, room: Room, _entry: Entry) -> Room:
-    return replace(room, documents={**room.documents, event.doc: Document.open(event.text)})
+    document = Document.open(event.text, event.title)
+    return replace(room, documents={**room.documents, event.doc: document})
 
 
 @_apply.register

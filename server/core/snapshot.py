@@ -22,6 +22,7 @@ def snapshot(room: Room, role: Role, present: Collection[str]) -> dict[str, Any]
             name: {"version": document.version, "text": document.text}
             for name, document in room.documents.items()
         },
+        "titles": {name: document.title for name, document in room.documents.items()},
         **_opened(room),
         "participants": participants(room, present),
         "clock": _clock(room),

@@ -115,6 +115,8 @@ export interface RunFinished {
   groups: GroupResult[];
   message: string;
   exit_code: number | null;
+  /** Of a free run: the line that it broke on. */
+  line: number | null;
 }
 
 export interface StdinWritten {
@@ -170,7 +172,7 @@ export type RoomEvent =
   | Edited
   | ProblemOpened
   | { kind: "participant_joined"; participant: string; name: string; role: Role }
-  | { kind: "document_opened"; doc: string; text: string }
+  | { kind: "document_opened"; doc: string; text: string; title: string }
   | { kind: "phase_started"; phase: string }
   | { kind: "clock_paused" }
   | { kind: "clock_resumed" }
@@ -210,6 +212,8 @@ export interface TutorState {
 export interface RoomState {
   interview: InterviewInfo;
   documents: Record<string, DocumentState>;
+  /** What people call the documents; empty for the scratch pad. */
+  titles: Record<string, string>;
   problem: string | null;
   part: string | null;
   /** The document of the problem that is open now. */

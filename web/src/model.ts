@@ -79,6 +79,7 @@ function evolve(state: RoomState, event: EventFrame): void {
   switch (event.kind) {
     case "document_opened":
       state.documents[event.doc] = { version: 0, text: event.text };
+      state.titles[event.doc] = event.title;
       break;
     case "edited": {
       const document = state.documents[event.doc];

@@ -64,22 +64,7 @@ function rank(state: RoomState, doc: string): number {
   return doc === state.doc ? 0 : 1;
 }
 
-/** A document's name for people; tutors know the titles of all parts. */
+/** A document's name for people. */
 export function documentName(state: RoomState, doc: string): string {
-  if (doc === "scratch") return t("Scratch pad");
-  const [problem, part] = doc.split("/");
-  const known = state.tutor?.problems.find((one) => one.id === problem);
-  const title = known?.parts.find((one) => one.id === part)?.title;
-  if (title) return title;
-  if (doc === state.doc && state.statement) titles.set(doc, state.statement.title);
-  return titles.get(doc) ?? plain(part === "main" ? (problem ?? doc) : (part ?? doc));
-}
-
-/** The titles of the tasks that were open while this page was. */
-const titles = new Map<string, string>();
-
-/** `grade-sheet` as `Grade sheet`. */
-function plain(slug: string): string {
-  const words = slug.replaceAll("-", " ");
-  return words.charAt(0).toUpperCase() + words.slice(1);
+  return state.titles[doc] || t("Scratch pad");
 }

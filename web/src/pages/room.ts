@@ -125,8 +125,9 @@ function lockText(state: RoomState, role: string): string {
 function errorLinesOf(run: RunState): ErrorLine[] {
   const texts = new Map<number, string>();
   for (const event of run.events) {
-    if (event.kind !== "test_judged" || !event.line || texts.has(event.line)) continue;
-    const what = event.name || (run.what === "program" ? "" : event.test);
+    if (event.kind !== "test_judged" && event.kind !== "run_finished") continue;
+    if (!event.line || texts.has(event.line)) continue;
+    const what = event.kind === "test_judged" ? (event.name ?? event.test) : "";
     texts.set(event.line, [verdictText(event.verdict), what].filter(Boolean).join(" · "));
   }
   return [...texts].map(([line, text]) => ({ line, text }));
