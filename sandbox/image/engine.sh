@@ -77,6 +77,8 @@ start() {
 
 main() {
     if answers; then return; fi
+    # An engine elsewhere is its owner's to start; another one here would not be used.
+    if [[ -n ${DOCKER_HOST:-} ]]; then give_up "$DOCKER_HOST (from DOCKER_HOST) does not answer; start it, or unset DOCKER_HOST"; fi
     if ((EUID != 0)); then advise_without_root; fi
     if ! command -v dockerd >/dev/null || ! command -v docker >/dev/null; then
         is_debian_like || give_up "none here; install it as docs.docker.com/engine/install says"
