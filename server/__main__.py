@@ -15,11 +15,12 @@ from typing import Annotated, Any
 import structlog
 import typer
 import uvloop
+from pydantic import ValidationError
 from rich.console import Console
 
 from sandbox.contract import SandboxError
 from server import serving
-from server.api import InterviewRequest, create_interview
+from server.api import InterviewRequest, create_interview, detail_of
 from server.app import open_parts, open_sandbox
 from server.checking import check_library
 from server.core.errors import VivaError
@@ -105,13 +106,16 @@ def interview_new(
     language: Annotated[Language, typer.Option(help="Of statements and pages.")] = Language.EN,
 ) -> None:
     """Make an interview and print its links, this once."""
-    request = InterviewRequest(
-        title=title,
-        candidate=candidate,
-        format=format,
-        problems=problems,
-        language=language.value,
-    )
+    try:
+        request = InterviewRequest(
+            title=title,
+            candidate=candidate,
+            format=format,
+            problems=problems,
+            language=language.value,
+        )
+    except ValidationError as error:
+        raise typer.BadParameter(detail_of(error)) from error
     _run(lambda settings: _new_interview(settings, request))
 
 

@@ -118,6 +118,17 @@ class Access:
 
         await self._store.write(write)
 
+    async def forget_expired(self) -> None:
+        """Drop the sessions and sign-ins that are too old to be good."""
+        oldest = _now_ms() - SESSION_DAYS * _DAY_MS
+
+        def write(connection: sa.Connection) -> None:
+            connection.execute(sa.delete(sessions).where(sessions.c.created_at < oldest))
+            old_sign_in = (admins.c.kind == "session") & (admins.c.created_at < oldest)
+            connection.execute(sa.delete(admins).where(old_sign_in))
+
+        await self._store.write(write)
+
     # The admin.
 
     async def has_admin(self) -> bool:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
@@ -255,7 +255,12 @@ def status_of(error: Exception) -> int:
             return error.status
         case HTTPException():
             return error.status_code
-        case RequestValidationError() | UnknownProblemError() | UnknownFormatError():
+        case (
+            RequestValidationError()
+            | ValidationError()
+            | UnknownProblemError()
+            | UnknownFormatError()
+        ):
             return 422
         case UnknownRoomError():
             return 404
@@ -271,13 +276,14 @@ def detail_of(error: Exception) -> str:
     """What was found, what was wanted, in one text."""
     if isinstance(error, HTTPException):
         return f"{error.detail}."
-    if not isinstance(error, RequestValidationError):
-        return str(error)
-    found = (_invalid(problem) for problem in error.errors())
-    return " ".join(found)
+    if isinstance(error, RequestValidationError | ValidationError):
+        return " ".join(_invalid(problem) for problem in error.errors())
+    return str(error) if isinstance(error, VivaError) else "Something went wrong on our side."
 
 
-def _invalid(problem: dict[str, Any]) -> str:
+def _invalid(problem: Any) -> str:
+    if problem["type"] == "json_invalid":
+        return "The body is not JSON."
     place = ".".join(str(step) for step in problem["loc"] if step not in {"body", "query"})
     return f'"{place or "body"}": {problem["msg"]}.'
 

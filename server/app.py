@@ -10,6 +10,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
@@ -51,8 +52,7 @@ async def open_parts(
         nullcontext(given_sandbox) if given_sandbox else open_sandbox(settings) as sandbox,
     ):
         access = Access(store, settings.admin_token)
-        days = settings.retention_days
-        async with open_host(journal, access, Archive(store), sandbox, days) as host:
+        async with open_host(journal, access, Archive(store), sandbox) as host:
             watcher = asyncio.create_task(_watch(library))
             try:
                 yield Parts(settings, access, library, host, web)
@@ -80,11 +80,11 @@ async def open_sandbox(settings: Settings) -> AsyncIterator[Sandbox]:
 
 def build_app(parts: Parts) -> ASGIApp:
     """The web application over `parts`."""
-    app = FastAPI(title="Viva", version=__version__, openapi_url=None)
+    app = FastAPI(title="Viva", version=__version__, openapi_url=None, strict_content_type=False)
     app.state.parts = parts
     for router in (api.public, api.admin, pages.router):
         app.include_router(router)
-    for error in (VivaError, RequestValidationError, HTTPException, Exception):
+    for error in (VivaError, RequestValidationError, ValidationError, HTTPException, Exception):
         app.add_exception_handler(error, answer_error)
     # Outside of everything, so that the answers to our own faults have the headers too.
     return SecurityHeaders(app, parts.settings)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
+from collections.abc import Sequence
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -22,6 +23,7 @@ from server.core.messages import (
     decode,
     encode,
     error_frame,
+    label_of,
 )
 from server.core.roles import check_allowed
 from server.core.room import Participant
@@ -54,16 +56,23 @@ class Outbox:
         self._websocket = websocket
         self._frames: deque[str] = deque()
         self._bytes = 0
+        self._allowed = MAX_OUTBOX_BYTES
         self._wake = asyncio.Event()
         self._closing: tuple[int, str] | None = None
 
+    def catch_up(self, frames: Sequence[str]) -> None:
+        """Queue what a newcomer has to know, however much that is: only what follows counts."""
+        self._allowed = MAX_OUTBOX_BYTES + sum(map(_size, frames))
+        for frame in frames:
+            self.send(frame)
+
     def send(self, frame: str) -> None:
-        """Queue a frame; past `MAX_OUTBOX_BYTES` the connection is closed instead."""
+        """Queue a frame; with more than is allowed unread, the connection is closed instead."""
         if self._closing:
             return
-        self._bytes += len(frame)
+        self._bytes += _size(frame)
         self._frames.append(frame)
-        if self._bytes > MAX_OUTBOX_BYTES and len(self._frames) > 1:
+        if self._bytes > self._allowed:
             self._frames.clear()
             self.close(OVERLOADED, "This connection reads too slowly; reconnect to catch up.")
         self._wake.set()
@@ -81,25 +90,33 @@ class Outbox:
             while self._frames:
                 frame = self._frames.popleft()
                 await self._websocket.send_text(frame)
-                self._bytes -= len(frame)
+                self._bytes -= _size(frame)
+            self._allowed = MAX_OUTBOX_BYTES
             if self._closing:
                 await self._websocket.close(*self._closing)
                 return
 
 
+def _size(frame: str) -> int:
+    return len(frame) if frame.isascii() else len(frame.encode())
+
+
 class Throttle:
-    """A token bucket: short bursts pass, a flood is slowed down to `FRAMES_PER_S`."""
+    """A token bucket: short bursts pass, a flood is slowed down to `FRAMES_PER_S`.
+
+    A frame costs one token, and one more for every KiB: large change sets are work for everybody.
+    """
 
     def __init__(self) -> None:
         self._tokens = float(FRAMES_PER_S)
         self._at = time.monotonic()
 
-    async def pass_one(self) -> None:
+    async def pass_one(self, frame: str | bytes) -> None:
         """Wait until one more frame may be taken."""
         now = time.monotonic()
         self._tokens = min(FRAMES_PER_S, self._tokens + (now - self._at) * FRAMES_PER_S)
         self._at = now
-        self._tokens -= 1
+        self._tokens -= 1 + len(frame) // 1024
         if self._tokens < 0:
             await asyncio.sleep(-self._tokens / FRAMES_PER_S)
 
@@ -120,6 +137,10 @@ class Connection:
     def send(self, frame: str) -> None:
         """Queue a frame for this client."""
         self._outbox.send(frame)
+
+    def catch_up(self, frames: Sequence[str]) -> None:
+        """Queue what this client has to know before anything else."""
+        self._outbox.catch_up(frames)
 
     def close(self, code: int, reason: str) -> None:
         """End this connection."""
@@ -245,12 +266,12 @@ async def _read_commands(websocket: WebSocket, connection: Connection) -> None:
     malformed = 0
     while malformed < MAX_MALFORMED:
         frame = await _frame(websocket)
-        await throttle.pass_one()
+        await throttle.pass_one(frame)
         try:
             message = decode(frame)
         except MalformedFrameError as error:
             malformed += 1
-            connection.refuse(error)
+            connection.refuse(error, label_of(frame))
             continue
         await connection.take(message)
     connection.close(BAD_FRAMES, "Too many malformed frames.")

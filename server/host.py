@@ -154,6 +154,8 @@ class Host:
 
     async def open(self, room: str) -> LiveRoom:
         """The live room, opened from its journal if need be. Raises `UnknownRoomError`."""
+        if room in self._rooms:
+            return self._rooms[room][0]
         async with self._opening:
             if room not in self._rooms:
                 await self._open(room)
@@ -217,8 +219,9 @@ class Host:
             await asyncio.sleep(EXPIRY_S)
 
     async def erase_expired(self, retention_days: int) -> None:
-        """Erase every interview that is older than `retention_days`."""
-        for room in await self._journal.created_before(now_ms() - retention_days * DAY_MS):
+        """Erase every interview in which nothing has happened for `retention_days`."""
+        await self._access.forget_expired()
+        for room in await self._journal.silent_since(now_ms() - retention_days * DAY_MS):
             with suppress(UnknownRoomError):  # somebody erased it in the meantime
                 await self.erase(room)
             log.info("interview erased after its retention", room=room)
@@ -249,7 +252,6 @@ async def open_host(
     access: Access,
     archive: Archive,
     sandbox: Sandbox,
-    retention_days: int,
     idle_s: float = IDLE_S,
 ) -> AsyncIterator[Host]:
     """A host whose rooms, runs and watchers all end with the block.
@@ -262,7 +264,6 @@ async def open_host(
         watchers = [
             tasks.create_task(host.evict_idle_forever()),
             tasks.create_task(host.tell_of_sandbox_forever()),
-            tasks.create_task(host.erase_expired_forever(retention_days)),
         ]
         try:
             yield host

@@ -93,17 +93,17 @@ class Journal:
         rows = await self._store.read(lambda connection: connection.execute(query).all())
         return {row.room: row.at for row in rows}
 
-    async def created_before(self, at: int) -> list[str]:
-        """The rooms created before `at`, in ms since the epoch."""
-        query = sa.select(events.c.room).where(
-            events.c.kind == "interview_created", events.c.at < at
-        )
+    async def silent_since(self, at: int) -> list[str]:
+        """The rooms whose last entry is older than `at`, in ms since the epoch."""
+        last = sa.func.max(events.c.at)
+        query = sa.select(events.c.room).group_by(events.c.room).having(last < at)
         return await self._store.read(lambda c: list(c.execute(query).scalars()))
 
     async def erase(self, room: str) -> None:
-        """Forget a room's events for good."""
+        """Forget a room's events for good, in the database's files too."""
         statement = sa.delete(events).where(events.c.room == room)
         await self._store.write(lambda connection: connection.execute(statement))
+        await self._store.scrub()
 
     async def write_forever(self) -> None:
         """Commit what waits, all of it at once, again and again."""

@@ -52,6 +52,9 @@ class Library:
             if first is not source:
                 message = f'the problem "{source.problem.id}" is also in {first.file}'
                 errors.append(ProblemFileError(source.file, 1, 1, message, "Keep one of the two."))
+        if not self._root.is_dir():
+            mend = "Make it, or name another one: VIVA_PROBLEMS, or --problems."
+            errors.append(ProblemFileError(str(self._root), 1, 1, "there is no such folder", mend))
         self.sources = MappingProxyType(sources)
         self.problems = MappingProxyType({slug: s.problem for slug, s in sources.items()})
         self.errors = tuple(errors)

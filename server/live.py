@@ -34,7 +34,7 @@ from server.journal import ConflictError, Journal
 from server.runner import Job, Performance
 from server.store import StoreUnavailableError
 
-TAIL = 2_000
+TAIL = 20_000
 """How many entries a room keeps at hand for those who come back; others get the whole state."""
 
 GROUP = 256
@@ -56,6 +56,10 @@ class Listener(Protocol):
 
     def send(self, frame: str) -> None:
         """Queue a frame; never blocks."""
+        ...
+
+    def catch_up(self, frames: Sequence[str]) -> None:
+        """Queue what this listener has to know first; it does not count as a backlog."""
         ...
 
     def close(self, code: int, reason: str) -> None:
@@ -194,8 +198,8 @@ class LiveRoom:
             state = evolve(state, entry)
         self._take_over(state, entries)
         for entry in entries:
-            if isinstance(entry.event, RunFinished):
-                self._end_run(entry.event.run)
+            if isinstance(entry.event, RunFinished) and entry.event.run in self._running:
+                self._running[entry.event.run][1].cancel()
             else:
                 self._heed(entry.event)
 
@@ -229,10 +233,9 @@ class LiveRoom:
         if missed is None:
             state = snapshot(self.state, role, self._present())
             welcome["state"] = {**state, "sandbox": sandbox}
-        listener.send(encode(welcome))
-        for entry in missed or ():
-            if frame := _event_frame(entry, role):
-                listener.send(frame)
+        seen = (_event_frame(entry, role) for entry in missed or ())
+        status = encode({"type": "sandbox", "status": sandbox})
+        listener.catch_up([encode(welcome), *(frame for frame in seen if frame), status])
         self._send_presence()
 
     def detach(self, listener: Listener) -> None:
@@ -244,7 +247,7 @@ class LiveRoom:
     def move_cursor(self, cursor: Cursor, listener: Listener) -> None:
         """Tell the others where a cursor is, at the document's latest version."""
         document = self.state.document(cursor.doc)
-        who = listener.participant
+        who = self.state.participants[listener.participant.id]
         frame = encode(
             {
                 "type": "cursor",
@@ -274,13 +277,9 @@ class LiveRoom:
 
     def _missed(self, after: int) -> list[Entry] | None:
         """What came after the entry `after`; None where that is not at hand any more."""
-        if after == 0 or after > self.state.seq:
-            return None
-        if after == self.state.seq:
-            return []
-        if not self._tail or self._tail[0].seq > after + 1:
-            return None
-        return [entry for entry in self._tail if entry.seq > after]
+        missed = [entry for entry in self._tail if entry.seq > after]
+        is_known = after > 0 and len(missed) == self.state.seq - after
+        return missed if is_known else None
 
     def _present(self) -> set[str]:
         return {listener.participant.id for listener in self._listeners}
@@ -314,8 +313,6 @@ class LiveRoom:
             case InterviewEnded():
                 for run, (performance, _) in self._running.items():
                     performance.ask(StopRequested(run=run))
-            case _:
-                pass
 
     def _start_run(self, started: RunStarted, state: Room) -> None:
         source = state.document(started.doc).text
@@ -349,10 +346,6 @@ class LiveRoom:
                 await asyncio.sleep(RETRY_S)
             else:
                 return
-
-    def _end_run(self, run: str) -> None:
-        if run in self._running:
-            self._running[run][1].cancel()
 
     async def _shut(self) -> None:
         """Nothing outlives the room: runs are destroyed, nobody waits for an answer."""

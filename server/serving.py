@@ -55,7 +55,12 @@ async def serve(settings: Settings, out: Console, demo: bool = False) -> None:
         async with open_parts(bound) as parts:
             server = build_server(parts)
             await announce(parts, out, demo)
-            await server.serve(sockets=[listener])
+            eraser = asyncio.create_task(parts.host.erase_expired_forever(bound.retention_days))
+            try:
+                await server.serve(sockets=[listener])
+            finally:
+                eraser.cancel()
+                await asyncio.gather(eraser, return_exceptions=True)
 
 
 def listen(settings: Settings) -> socket.socket:

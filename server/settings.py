@@ -41,7 +41,7 @@ class Settings:
     sandbox_runs: int = 4
     """`VIVA_SANDBOX_RUNS`: how many containers may run at the same time."""
     retention_days: int = 30
-    """`VIVA_RETENTION_DAYS`: how long an interview's record is kept before it erases itself."""
+    """`VIVA_RETENTION_DAYS`: how long after its last entry an interview erases itself."""
 
     @property
     def url(self) -> str:
@@ -77,16 +77,16 @@ class Settings:
             admin_token=_token(text.get("admin_token", "")),
             sandbox=text.get("sandbox", "on").lower() not in {"off", "0", "no", "false"},
             sandbox_image=text.get("sandbox_image", default.sandbox_image),
-            sandbox_runs=_number(text, "sandbox_runs", default.sandbox_runs, 1_000),
-            retention_days=_number(text, "retention_days", default.retention_days, 36_500),
+            sandbox_runs=_number(text, "sandbox_runs", default.sandbox_runs, 1_000, least=1),
+            retention_days=_number(text, "retention_days", default.retention_days, 36_500, least=1),
         )
 
 
-def _number(text: Mapping[str, str], name: str, default: int, most: int) -> int:
+def _number(text: Mapping[str, str], name: str, default: int, most: int, least: int = 0) -> int:
     value = text.get(name, str(default))
-    if not value.isdecimal() or int(value) > most:
+    if not value.isdecimal() or not least <= int(value) <= most:
         raise SettingsError(
-            f"VIVA_{name.upper()} is {value!r}; it should be a whole number from 0 to {most}."
+            f"VIVA_{name.upper()} is {value!r}; it should be a whole number from {least} to {most}."
         )
     return int(value)
 

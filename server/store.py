@@ -93,6 +93,17 @@ class Store:
         """Run `work` on a reading thread. Raises as `write` does."""
         return await self._run(self._readers, work)
 
+    async def scrub(self) -> None:
+        """After an erasure: leave none of what was deleted in the write-ahead log either."""
+        await asyncio.get_running_loop().run_in_executor(self._writer, self._checkpoint)
+
+    def _checkpoint(self) -> None:
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self._engine.connect() as connection:
+            autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
+            autocommit.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)"))
+
     async def _run(self, threads: ThreadPoolExecutor, work: Callable[[sa.Connection], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(threads, self._transact, work)
 
@@ -158,6 +169,6 @@ def _make_folder(folder: Path) -> None:
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     """Write-ahead log, synced at every commit: what was acknowledged survives a power cut."""
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()

@@ -8,7 +8,6 @@ from functools import singledispatch
 from typing import Literal
 
 from server.core import messages
-from server.core.document import Edit
 from server.core.errors import RefusedError
 from server.core.events import (
     AnyEvent,
@@ -41,6 +40,7 @@ from server.core.statement import render_statement
 from server.core.text import ChangeSet
 
 MAX_PARTICIPANTS = 40
+"""How many may come in by one link: a flood by one does not keep the others out."""
 MAX_STDIN_EVENTS = 2_000
 MAX_NOTES = 2_000
 
@@ -140,10 +140,14 @@ def _(command: Create, room: Room) -> list[AnyEvent]:
 @_decide_platform.register
 def _(command: Join, room: Room) -> list[AnyEvent]:
     person = command.participant
-    if person.id not in room.participants and len(room.participants) >= MAX_PARTICIPANTS:
-        raise RefusedError("room_full", f"This room already has {MAX_PARTICIPANTS} participants.")
     if room.participants.get(person.id) == person:
         return []
+    _check_open(room)
+    alike = [known for known in room.participants.values() if known.role is person.role]
+    if person.id not in room.participants and len(alike) >= MAX_PARTICIPANTS:
+        raise RefusedError(
+            "room_full", f"{MAX_PARTICIPANTS} people have come in by this link; ask for a new room."
+        )
     return [ParticipantJoined(participant=person.id, name=person.name, role=person.role)]
 
 
@@ -172,7 +176,7 @@ def _abandoned(run: str) -> RunFinished:
         memory_bytes=0,
         passed=0,
         total=0,
-        message="The server restarted while this ran. The code is not to blame: run it again.",
+        message="The platform broke off while this ran. The code is not to blame: run it again.",
     )
 
 
@@ -191,20 +195,13 @@ def _(command: messages.Edit, room: Room, who: Sender, _now: int) -> list[AnyEve
     document = room.document(command.doc)
     if room.locked and who.participant.role is Role.CANDIDATE:
         raise RefusedError("locked", "The tutor has locked the editor for a moment.")
-    if room.clients.get(who.client, who.participant.id) != who.participant.id:
-        raise RefusedError(
-            "client_taken",
-            "This client id belongs to somebody else; say hello with one of your own.",
-        )
-    changes = ChangeSet.from_json(command.changes)
-    _check_not_applied(document.since(command.version), command, who)
-    changes = document.rebased(changes, command.version)
-    edit = Edit(changes, who.participant.id, who.client, command.ref, document.last)
-    edited = document.edited(edit)
+    _check_client(room, command, who)
+    changes = document.rebased(ChangeSet.from_json(command.changes), command.version)
+    document.check_fits(changes)
     return [
         Edited(
             doc=command.doc,
-            version=edited.version,
+            version=document.version + 1,
             changes=changes.to_json(),
             client=who.client,
             ref=command.ref,
@@ -212,15 +209,20 @@ def _(command: messages.Edit, room: Room, who: Sender, _now: int) -> list[AnyEve
     ]
 
 
-def _check_not_applied(since: Sequence[Edit], command: messages.Edit, who: Sender) -> None:
-    """An edit sent again after a cut-off may have come through the first time.
+def _check_client(room: Room, command: messages.Edit, who: Sender) -> None:
+    """A client id is one person's, and a ref names one of its edits for good.
 
-    Only the edits after its version need a look: a client that had seen its own edit come back
-    would not send it again.
+    An edit that is sent again after a cut-off may have come through the first time.
     """
-    if command.ref is None:
+    last = room.clients.get(who.client)
+    if last is None:
         return
-    if any(edit.client == who.client and edit.ref == command.ref for edit in since):
+    if last.by != who.participant.id:
+        raise RefusedError(
+            "client_taken",
+            "This client id belongs to somebody else; say hello with one of your own.",
+        )
+    if command.ref is not None and last.has_come(command.ref):
         raise RefusedError(
             "already_applied",
             f'The edit "{command.ref}" of this client is already in the document; '

@@ -169,7 +169,15 @@ ClientMessage: TypeAlias = (
     | End
 )
 
+
+class _Labelled(Struct):
+    """What is looked for in a frame that cannot be read: the label to answer under."""
+
+    ref: Ref = None
+
+
 _decoder: msgspec.json.Decoder[ClientMessage] = msgspec.json.Decoder(ClientMessage)
+_label_decoder = msgspec.json.Decoder(_Labelled)
 _encoder = msgspec.json.Encoder()
 
 
@@ -183,6 +191,14 @@ def decode(frame: str | bytes) -> ClientMessage:
         return _decoder.decode(frame)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise MalformedFrameError(f"This frame cannot be read: {error}.") from error
+
+
+def label_of(frame: str | bytes) -> Ref:
+    """The `ref` of a frame that cannot be read, where at least that can."""
+    try:
+        return _label_decoder.decode(frame).ref
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
 
 
 def encode(message: dict[str, Any]) -> str:

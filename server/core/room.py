@@ -76,8 +76,8 @@ class Room:
     opened: ProblemOpened | None = None
     documents: Mapping[str, Document] = field(default_factory=dict)
     participants: Mapping[str, Participant] = field(default_factory=dict)
-    clients: Mapping[str, str] = field(default_factory=dict)
-    """Whose each client id is, from its first edit on."""
+    clients: Mapping[str, Edit] = field(default_factory=dict)
+    """The last edit under each client id; the id belongs to whoever made it."""
     clock: Clock = field(default_factory=Clock)
     runs: Mapping[str, RunState] = field(default_factory=dict)
     """The latest run of each document."""
@@ -162,11 +162,13 @@ def _(event: ProblemOpened, room: Room, _entry: Entry) -> Room:
 def _(event: Edited, room: Room, entry: Entry) -> Room:
     document = room.documents[event.doc]
     changes = ChangeSet.from_json(event.changes)
-    edited = document.edited(Edit(changes, entry.by, event.client, event.ref, document.last))
-    clients = room.clients
-    if event.client not in clients:
-        clients = {**clients, event.client: entry.by}
-    return replace(room, documents={**room.documents, event.doc: edited}, clients=clients)
+    earlier = room.clients.get(event.client)
+    edit = Edit(changes, entry.by, event.client, event.ref, document.last, earlier)
+    return replace(
+        room,
+        documents={**room.documents, event.doc: document.edited(edit)},
+        clients={**room.clients, event.client: edit},
+    )
 
 
 @_apply.register

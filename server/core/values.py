@@ -13,7 +13,8 @@ MAX_DEPTH = 100
 MAX_DIGITS = 1_000
 MAX_SHOWN_CHARACTERS = 2_000
 
-_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', re.DOTALL)
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*\\?(?:"|\Z)|[\[\]{}]', re.DOTALL)
+"""A string that never ends is taken to the end of the text: no quote in it is tried again."""
 
 
 class ValueRefusedError(ValueError):
