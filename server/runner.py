@@ -220,11 +220,14 @@ class Performance:
         self._record = record
         self._tally = _Tally(job)
         self._asked: asyncio.Queue[StdinWritten | StopRequested] = asyncio.Queue()
-        self._waiting: asyncio.Task[RunFinished] | None = None
+        self._waiting: asyncio.Task[None] | None = None
         self._in_sandbox = False
+        self._has_ended = False
 
     def ask(self, event: StdinWritten | StopRequested) -> None:
         """Hand the program what somebody typed, or stop it; also while it waits for a sandbox."""
+        if self._has_ended:
+            return
         if isinstance(event, StopRequested):
             self._tally.stop_requested = True
         if isinstance(event, StopRequested) and not self._in_sandbox and self._waiting:
@@ -237,29 +240,31 @@ class Performance:
 
         Cancelling it destroys the container and records nothing more.
         """
-        self._waiting = asyncio.create_task(self._finish(), name=self._job.started.run)
+        self._waiting = asyncio.create_task(self._see_through(), name=self._job.started.run)
         try:
-            finished = await self._waiting
+            await self._waiting
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise
-            finished = self._tally.cut_short()
-        await self._record([finished])
+            await self._end(self._tally.cut_short())
 
-    async def _finish(self) -> RunFinished:
+    async def _see_through(self) -> None:
         """Attempt the run; what the platform fails is told as its own fault."""
-        for attempt in range(1, ATTEMPTS + 1):
+        failure = ""
+        for _ in range(ATTEMPTS):
             try:
                 await self._attempt()
             except SandboxUnavailableError as error:
-                return self._tally.failed(Verdict.JUDGE_ERROR, str(error))
-            except SandboxError as error:
-                if attempt == ATTEMPTS or self._tally.begun:
-                    return self._tally.failed(Verdict.JUDGE_ERROR, str(error))
-            else:
+                failure = str(error)
                 break
-        return self._tally.finished()
+            except SandboxError as error:
+                failure = str(error)
+                if self._tally.begun:
+                    break
+            else:
+                return
+        await self._end(self._tally.failed(Verdict.JUDGE_ERROR, failure))
 
     async def _attempt(self) -> None:
         async with self._sandbox.run(self._job.submission) as run:
@@ -269,10 +274,17 @@ class Performance:
                 async for batch in _batches(run):
                     events = _joined(e for message in batch for e in self._tally.events(message))
                     await self._record(events)
+                # Nobody has to wait until the container is gone.
+                await self._end(self._tally.finished())
             finally:
                 self._in_sandbox = False
                 control.cancel()
                 await asyncio.gather(control, return_exceptions=True)
+
+    async def _end(self, finished: RunFinished) -> None:
+        if not self._has_ended:
+            self._has_ended = True
+            await self._record([finished])
 
     async def _control(self, run: Run) -> None:
         while True:

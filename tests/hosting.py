@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,10 +23,10 @@ from server.journal import Journal, open_journal
 from server.library import Library
 from server.live import LiveRoom
 from server.store import Store, open_store
+from tests.scripted import ScriptedRun, ScriptedSandbox
 from tests.serving import Frame, Match
 
 PROBLEMS = Path(__file__).parent / "server" / "problems"
-RETENTION_DAYS = 30
 
 
 @dataclass(slots=True, eq=False)
@@ -43,6 +43,11 @@ class Ear:
         """Keep a frame."""
         self.frames.append(json.loads(frame))
         self._heard.set()
+
+    def catch_up(self, frames: Sequence[str]) -> None:
+        """Keep what comes first."""
+        for frame in frames:
+            self.send(frame)
 
     def close(self, code: int, reason: str) -> None:
         """Keep why it ended."""
@@ -122,6 +127,16 @@ def scratch(room: LiveRoom | Room) -> str:
     return state.documents["scratch"].text
 
 
+def run_scratch(ref: str | None = None) -> messages.Run:
+    return messages.Run(doc="scratch", what="program", ref=ref)
+
+
+async def started(here: Hosting, room: str, ear: Ear, sandbox: ScriptedSandbox) -> ScriptedRun:
+    """A run of the scratch pad that has reached the sandbox."""
+    await here.ask(room, ear, run_scratch())
+    return await sandbox.runs.get()
+
+
 def double() -> Problem:
     """The tests' own problem."""
     return Library(PROBLEMS).problems["double"]
@@ -133,8 +148,6 @@ async def hosting(path: Path, sandbox: Sandbox, idle_s: float = 300.0) -> AsyncI
     async with (
         open_store(f"sqlite:///{path}") as store,
         open_journal(store) as journal,
-        open_host(
-            journal, Access(store, ""), Archive(store), sandbox, RETENTION_DAYS, idle_s
-        ) as host,
+        open_host(journal, Access(store, ""), Archive(store), sandbox, idle_s) as host,
     ):
         yield Hosting(store, journal, host)

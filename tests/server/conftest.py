@@ -11,6 +11,7 @@ import pytest
 from server.app import open_parts
 from server.parts import Parts
 from server.settings import Settings
+from tests.hosting import Hosting, hosting
 from tests.scripted import ScriptedSandbox
 from tests.serving import ADMIN_TOKEN, Running, serving
 
@@ -40,3 +41,16 @@ async def server(settings: Settings, sandbox: ScriptedSandbox) -> AsyncIterator[
 
     async with serving(settings, opened) as running:
         yield running
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where the database is."""
+    return tmp_path / "viva.db"
+
+
+@pytest.fixture
+async def here(path: Path, sandbox: ScriptedSandbox) -> AsyncIterator[Hosting]:
+    """This process."""
+    async with hosting(path, sandbox) as opened:
+        yield opened

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -19,43 +18,12 @@ from server.core.room import Participant
 from server.host import UnknownRoomError
 from server.live import REOPENING, TAIL, RoomClosedError
 from server.store import StoreUnavailableError
-from tests.hosting import Ear, Hosting, double, hosting, scratch
-from tests.scripted import ScriptedRun, ScriptedSandbox, outcome
+from tests.hosting import Ear, Hosting, double, hosting, run_scratch, scratch, started
+from tests.scripted import ScriptedSandbox, outcome
 from tests.stores import DISK_FULL, refusing
 
 LONG = "x" * 20_000
 """Does not fit into the pages that an almost empty database has."""
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    """Where the database is."""
-    return tmp_path / "viva.db"
-
-
-@pytest.fixture
-async def here(path: Path, sandbox: ScriptedSandbox) -> AsyncIterator[Hosting]:
-    """This process."""
-    async with hosting(path, sandbox) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def there(path: Path, here: Hosting) -> AsyncIterator[Hosting]:
-    """A second process on the same database, with a sandbox of its own."""
-    del here  # opened first
-    async with hosting(path, ScriptedSandbox()) as opened:
-        yield opened
-
-
-def run_scratch(ref: str | None = None) -> messages.Run:
-    return messages.Run(doc="scratch", what="program", ref=ref)
-
-
-async def started(here: Hosting, room: str, ear: Ear, sandbox: ScriptedSandbox) -> ScriptedRun:
-    """A run of the scratch pad that has reached the sandbox."""
-    await here.ask(room, ear, run_scratch())
-    return await sandbox.runs.get()
 
 
 # The disk.
@@ -108,104 +76,6 @@ async def test_what_a_run_brings_is_held_until_it_can_be_saved(
     written = [f["text"] for f in camille.frames if f.get("kind") == "output"]
     assert written == ["first\n", "second\n"]
     assert [e.event for e in await here.journal.read(room) if isinstance(e.event, RunFinished)]
-
-
-# Another process on the same database.
-
-
-async def test_two_processes_that_edit_one_room_converge(here: Hosting, there: Hosting) -> None:
-    """The late one takes in what it missed, rebases, and tells its own people of both."""
-    room = await here.create()
-    camille = await here.enter(room)
-    ada = await there.enter(room, Role.TUTOR)
-    for number in range(5):
-        await here.type_text(room, camille, f"camille {number}\n", ref=f"c{number}")
-        await there.type_text(room, ada, f"ada {number}\n", ref=f"a{number}")
-    await here.type_text(room, camille, "the end\n")
-    text = scratch(await here.replayed(room))
-    assert text == scratch(await here.host.open(room))
-    assert sorted(text.splitlines()) == sorted(
-        ["the end", *(f"{name} {n}" for name in ("ada", "camille") for n in range(5))]
-    )
-    edited = [f["ref"] for f in camille.frames if f.get("kind") == "edited"]
-    assert edited == [ref for n in range(5) for ref in (f"c{n}", f"a{n}")] + [None]
-
-
-async def test_edits_of_two_processes_at_the_same_moment_all_come_through(
-    here: Hosting, there: Hosting
-) -> None:
-    """Conflict after conflict, each resolved by reading on."""
-    room = await here.create()
-    camille = await here.enter(room)
-    ada = await there.enter(room, Role.TUTOR)
-    edits = [
-        at.type_text(room, who, f"{who.participant.name} {number}\n")
-        for number in range(10)
-        for at, who in ((here, camille), (there, ada))
-    ]
-    await asyncio.gather(*edits)
-    lines = scratch(await here.replayed(room)).splitlines()
-    assert sorted(lines) == sorted(f"{n} {i}" for n in ("Candidate", "Tutor") for i in range(10))
-
-
-async def test_what_another_process_decided_counts_here(here: Hosting, there: Hosting) -> None:
-    """A lock set there refuses the candidate here, though here nobody knew of it yet."""
-    room = await here.create()
-    camille = await here.enter(room)
-    ada = await there.enter(room, Role.TUTOR)
-    await there.ask(room, ada, messages.Lock(locked=True))
-    with pytest.raises(RefusedError, match="locked the editor"):
-        await here.type_text(room, camille, "x")
-    await camille.event("editor_locked")
-
-
-async def test_a_run_belongs_to_the_process_that_started_it(
-    here: Hosting, there: Hosting, sandbox: ScriptedSandbox
-) -> None:
-    """The other process hears of it and does not run it a second time."""
-    room = await here.create()
-    camille = await here.enter(room)
-    ada = await there.enter(room, Role.TUTOR)
-    run = await started(here, room, camille, sandbox)
-    await there.ask(room, ada, messages.Note(text="goes on"))
-    await ada.event("run_started")
-    sandbox.say(outcome(run.submission.tests[0], Ended.EXITED), None)
-    await camille.event("run_finished", verdict="accepted")
-    await there.ask(room, ada, messages.Note(text="took it in"))
-    await ada.event("run_finished", verdict="accepted")
-    kinds = [type(e.event) for e in await here.journal.read(room)]
-    assert kinds.count(RunFinished) == 1
-
-
-async def test_a_stop_given_in_another_process_stops_the_run_here(
-    here: Hosting, there: Hosting, sandbox: ScriptedSandbox
-) -> None:
-    room = await here.create()
-    camille = await here.enter(room)
-    ada = await there.enter(room, Role.TUTOR)
-    entries = await here.ask(room, camille, run_scratch())
-    started_run = entries[0].event
-    assert isinstance(started_run, RunStarted)
-    await sandbox.runs.get()
-    await there.ask(room, ada, messages.Note(text="takes in the start"))
-    await there.ask(room, ada, messages.Stop(run=started_run.run))
-    await here.type_text(room, camille, "takes in the stop")
-    await camille.event("run_finished", verdict="stopped")
-
-
-async def test_a_run_that_another_process_gave_up_is_ended_here(
-    here: Hosting, there: Hosting, sandbox: ScriptedSandbox
-) -> None:
-    """Its container is let go of, and nothing more is recorded of it."""
-    room = await here.create()
-    camille = await here.enter(room)
-    await started(here, room, camille, sandbox)
-    await there.host.open(room)  # takes it for the run of a process that is gone
-    await here.type_text(room, camille, "takes it in")
-    await camille.event("run_finished", verdict="judge_error")
-    again = await started(here, room, camille, sandbox)
-    sandbox.say(outcome(again.submission.tests[0], Ended.EXITED), None)
-    await camille.event("run_finished", verdict="accepted")
 
 
 # Runs.

@@ -1,0 +1,132 @@
+"""`python -m tests.bench`: measure, print the table, exit 0; or say in one line what is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+import uvloop
+from rich.console import Console
+
+from sandbox.container import Engine
+from tests.bench.browser import browser_program, browsers
+from tests.bench.commits import journal
+from tests.bench.keystroke import back_to_back, many_rooms, one_room
+from tests.bench.measure import BenchError, Comparison
+from tests.bench.runs import interpreter, runs
+from tests.bench.servers import folder_on_disk, product, relay
+from tests.bench.table import WIDTH, table
+
+out = Console(highlight=False, width=WIDTH)
+err = Console(highlight=False, soft_wrap=True, stderr=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How much is measured."""
+
+    presses: int = 150
+    bursts: int = 3
+    rooms: int = 50
+    blocks: int = 3
+    block_s: float = 2.5
+    appends: int = 300
+    groups: int = 20
+    runs: int = 15
+    browser_presses: int = 60
+
+
+QUICK = Plan(
+    presses=30,
+    bursts=1,
+    blocks=1,
+    block_s=2.0,
+    appends=50,
+    groups=5,
+    runs=5,
+    browser_presses=15,
+)
+
+
+cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+@cli.command()
+def main(
+    json_file: Annotated[
+        Path | None, typer.Option("--json", help="Write every figure and sample to this file.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples: about a minute.")] = False,
+) -> None:
+    """Measure the product, each figure beside its bare limit in the same run."""
+    try:
+        report = uvloop.run(_measure(QUICK if quick else Plan()))
+    except BenchError as error:
+        err.print(f"bench: {error}", markup=False)
+        raise typer.Exit(1) from error
+    if json_file is not None:
+        json_file.write_text(json.dumps(report, indent=1) + "\n")
+
+
+async def _measure(plan: Plan) -> dict[str, Any]:
+    """Everything, in order; what `--json` writes."""
+    browser_program()
+    await _check_engine()
+    machine = _machine()
+    found: list[Comparison] = []
+    with folder_on_disk() as folder:
+        async with product(folder / "product") as ours, relay() as bare:
+            _tell("Key presses")
+            found += await one_room(ours, bare, plan.presses)
+            found.append(await back_to_back(ours, bare, plan.bursts))
+            _tell("Key presses in a browser")
+            found.append(await browsers(ours, bare, plan.browser_presses))
+            _tell(f"Key presses in {plan.rooms} rooms")
+            found += await many_rooms(ours, bare, plan.rooms, plan.blocks, plan.block_s)
+            _tell("Runs")
+            found += await runs(ours, folder, plan.runs)
+        _tell("The journal")
+        found += await journal(folder, plan.appends, plan.groups)
+    machine["load_at_end"] = os.getloadavg()[0]
+    _show(machine, found)
+    return {"machine": machine, "comparisons": [comparison.as_json() for comparison in found]}
+
+
+async def _check_engine() -> None:
+    async with Engine() as engine:
+        if why := await engine.why_unavailable():
+            raise BenchError(why)
+
+
+def _machine() -> dict[str, Any]:
+    command = [str(interpreter()), "--version"]
+    bare = subprocess.run(command, check=True, capture_output=True, text=True)
+    return {
+        "cores": os.cpu_count(),
+        "server_python": platform.python_version(),
+        "bare_python": bare.stdout.strip().removeprefix("Python "),
+        "load_at_start": os.getloadavg()[0],
+    }
+
+
+def _tell(step: str) -> None:
+    err.print(f"{step} ...")
+
+
+def _show(machine: dict[str, Any], found: list[Comparison]) -> None:
+    out.print(
+        "{cores} cores, load {load_at_start:.1f} at the start and {load_at_end:.1f} at the end; "
+        "Python {server_python}, bare python3 {bare_python}".format(**machine)
+    )
+    out.print("ratio: Viva's median over the bare limit's", end="\n\n")
+    out.print(table(found))
+
+
+if __name__ == "__main__":
+    cli()
