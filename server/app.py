@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from sandbox.container import EngineSettings
 from sandbox.contract import Sandbox
 from sandbox.pool import Pool
-from server import __version__, api, pages
+from server import __version__, api, home, pages
 from server.access import Access
 from server.archive import Archive
 from server.core.errors import VivaError
@@ -82,7 +82,7 @@ def build_app(parts: Parts) -> ASGIApp:
     """The web application over `parts`."""
     app = FastAPI(title="Viva", version=__version__, openapi_url=None, strict_content_type=False)
     app.state.parts = parts
-    for router in (api.public, api.admin, pages.router):
+    for router in (api.public, api.admin, home.router, pages.router):
         app.include_router(router)
     for error in (VivaError, RequestValidationError, ValidationError, HTTPException, Exception):
         app.add_exception_handler(error, answer_error)
@@ -92,7 +92,7 @@ def build_app(parts: Parts) -> ASGIApp:
 
 async def answer_error(request: Request, error: Exception) -> Response:
     """Every error is told once, here: as JSON under `/api`, as a page elsewhere."""
-    if isinstance(error, pages.NeedsSignInError) and request.method == "GET":
+    if isinstance(error, home.NeedsSignInError) and request.method == "GET":
         return RedirectResponse("/sign-in", 303)
     wants_json = "application/json" in request.headers.get("accept", "")
     if request.url.path.startswith("/api") or wants_json:

@@ -12,6 +12,7 @@ from typing import Literal
 import structlog
 
 from sandbox.contract import Sandbox
+from server import metrics
 from server.access import Access, new_id
 from server.archive import Archive
 from server.core.decide import Abandon, Command, Create, Sender, decide
@@ -171,6 +172,7 @@ class Host:
         room = open_room(name, self._journal, self._sandbox, problems, entries)
         task = self._tasks.create_task(self._serve(room), name=f"room {name}")
         self._rooms[name] = (room, task)
+        metrics.rooms_open.set(len(self._rooms))
         # A run that is under way in the journal was performed by a process that is gone.
         try:
             await room.submit(Abandon())
@@ -187,6 +189,7 @@ class Host:
             room.close_all(1011, "The room had an internal fault; reconnecting.")
         finally:
             self._rooms.pop(room.name, None)
+            metrics.rooms_open.set(len(self._rooms))
 
     async def _close(self, name: str, code: int, reason: str) -> None:
         if name not in self._rooms:

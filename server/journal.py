@@ -16,6 +16,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from server import metrics
 from server.core.errors import VivaError
 from server.core.events import Entry, decode_event, encode_event, kind_of
 from server.store import Store, StoreUnavailableError, events
@@ -52,7 +53,10 @@ class Journal:
         rows = _rows(room, entries)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.put_nowait(_Append(room, rows, done))
-        await done
+        with metrics.append_seconds.time():
+            await done
+        for entry in entries:
+            metrics.events_total.labels(kind_of(entry.event)).inc()
 
     async def read(self, room: str, after: int = 0) -> list[Entry]:
         """The entries of `room` after the number `after`, oldest first; empty for no such room."""

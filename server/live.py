@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import structlog
 
 from sandbox.contract import Sandbox
+from server import metrics
 from server.core.decide import Abandon, Command, Record, Sender, decide
 from server.core.errors import RefusedError, VivaError
 from server.core.events import (
@@ -229,6 +230,7 @@ class LiveRoom:
             "now": now_ms(),
         }
         self._listeners.add(listener)
+        metrics.connections.inc()
         role = listener.participant.role
         if missed is None:
             state = snapshot(self.state, role, self._present())
@@ -240,7 +242,9 @@ class LiveRoom:
 
     def detach(self, listener: Listener) -> None:
         """A connection is gone."""
-        self._listeners.discard(listener)
+        if listener in self._listeners:
+            self._listeners.remove(listener)
+            metrics.connections.dec()
         self.idle_since = time.monotonic()
         self._send_presence()
 
@@ -308,6 +312,8 @@ class LiveRoom:
 
     def _heed(self, event: AnyEvent) -> None:
         match event:
+            case RunFinished():
+                metrics.runs_total.labels(event.verdict).inc()
             case StdinWritten() | StopRequested() if event.run in self._running:
                 self._running[event.run][0].ask(event)
             case InterviewEnded():

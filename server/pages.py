@@ -1,55 +1,29 @@
-"""The HTML side: sign-in, the tutor's page, the lobby, the room, the report."""
+"""The HTML side of a room: the lobby, the room itself, the report; files and error pages."""
 
 from __future__ import annotations
 
 import http
 import unicodedata
-from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Form, Request, Response, WebSocket
+from fastapi import APIRouter, Depends, Request, Response, WebSocket
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
-from starlette.datastructures import FormData
 
-from server.access import Invitation, Session, csrf_token, new_id, same_secret
-from server.api import (
-    ApiError,
-    InterviewRequest,
-    PageNumber,
-    UseParts,
-    bearer,
-    build_report,
-    create_interview,
-    detail_of,
-    interview_line,
-    new_links,
-    page_of_interviews,
-    parts_of,
-    problem_errors,
-    problem_line,
-    status_of,
-)
+from server.access import Invitation, Session, new_id
+from server.api import ApiError, UseParts, bearer, build_report, detail_of, parts_of, status_of
 from server.connection import serve_connection
-from server.core.decide import EndByAdmin, Join
+from server.core.decide import Join
 from server.core.events import Role
-from server.core.interview import FORMATS
 from server.core.room import Participant
+from server.home import admin_session, check_same_site
 from server.host import UnknownRoomError
 from server.parts import Parts
-from server.strings import preferred_language
-from server.web import ADMIN_COOKIE, cookie_name, is_cross_site, is_own_origin, room_cookie
+from server.web import cookie_name, is_own_origin, language_of, room_cookie
 from server.web import set_cookie as give_cookie
 
 MAX_NAME = 60
 YEAR_S = 365 * 24 * 3600
 
 router = APIRouter()
-
-
-class NeedsSignInError(ApiError):
-    """A page for the admin, asked for by somebody who has not signed in."""
-
-    def __init__(self) -> None:
-        super().__init__(401, "Sign in to see this page.")
 
 
 # Files and errors.
@@ -72,181 +46,13 @@ def error_page(request: Request, error: Exception) -> Response:
     return parts_of(request).web.page(
         request,
         "error.html",
-        _language(request),
+        language_of(request),
         status=status,
         title=http.HTTPStatus(status).phrase,
         message=message,
         mend="",
         code=status,
     )
-
-
-def _language(request: Request) -> str:
-    return preferred_language(request.headers.get("accept-language", ""))
-
-
-async def check_same_site(request: Request, parts: UseParts) -> None:
-    """Refuse what another site makes a browser post here."""
-    if request.method == "POST" and is_cross_site(request.headers, parts.settings):
-        raise ApiError(403, "This request came from another site.")
-
-
-# The admin: signing in, and the list of interviews.
-
-
-async def admin_session(request: Request, parts: UseParts) -> str:
-    """The admin's sign-in. Raises `NeedsSignInError`."""
-    session = request.cookies.get(cookie_name(parts.settings, ADMIN_COOKIE), "")
-    if not await parts.access.is_signed_in(session):
-        raise NeedsSignInError
-    return session
-
-
-AdminSession = Annotated[str, Depends(admin_session)]
-
-
-async def admin_form(
-    request: Request, session: AdminSession, _same_site: Annotated[None, Depends(check_same_site)]
-) -> FormData:
-    """A form that a page of this very sign-in sent."""
-    form = await request.form()
-    if not same_secret(str(form.get("csrf", "")), csrf_token(session)):
-        raise ApiError(403, "This form is out of date. Go back, reload the page and try again.")
-    return form
-
-
-AdminForm = Annotated[FormData, Depends(admin_form)]
-
-
-@router.get("/sign-in")
-async def sign_in_form(request: Request, parts: UseParts) -> Response:
-    """Where the admin token goes."""
-    return parts.web.page(request, "sign_in.html", _language(request), token_url=None, error="")
-
-
-@router.get("/sign-in/{token}")
-async def sign_in_link(request: Request, parts: UseParts) -> Response:
-    """The printed link: one button, so that a link scanner signs nobody in."""
-    return parts.web.page(
-        request, "sign_in.html", _language(request), token_url=request.url.path, error=""
-    )
-
-
-@router.post("/sign-in", dependencies=[Depends(check_same_site)])
-async def sign_in(
-    request: Request, parts: UseParts, token: Annotated[str, Form()] = ""
-) -> Response:
-    """Sign in with a typed token."""
-    return await _sign_in(request, parts, token.strip())
-
-
-@router.post("/sign-in/{token}", dependencies=[Depends(check_same_site)])
-async def sign_in_by_link(request: Request, parts: UseParts, token: str) -> Response:
-    """Sign in with the printed link."""
-    return await _sign_in(request, parts, token)
-
-
-async def _sign_in(request: Request, parts: Parts, token: str) -> Response:
-    session = await parts.access.sign_in(token)
-    if session is None:
-        error = "This is not the admin token (any more)."
-        return parts.web.page(
-            request, "sign_in.html", _language(request), status=403, token_url=None, error=error
-        )
-    response = RedirectResponse("/", 303)
-    give_cookie(response, parts.settings, ADMIN_COOKIE, session)
-    return response
-
-
-@router.post("/sign-out")
-async def sign_out(session: AdminSession, _form: AdminForm, parts: UseParts) -> Response:
-    """End this sign-in."""
-    await parts.access.sign_out(session)
-    return RedirectResponse("/sign-in", 303)
-
-
-@router.get("/")
-async def home(
-    request: Request, session: AdminSession, parts: UseParts, page: PageNumber = 1
-) -> Response:
-    """The tutor's page."""
-    return await _home(request, session, parts, page)
-
-
-async def _home(
-    request: Request,
-    session: str,
-    parts: Parts,
-    page: int = 1,
-    status: int = 200,
-    **values: Any,
-) -> Response:
-    language = _language(request)
-    interviews, has_more = await page_of_interviews(parts.host, page)
-    lines = [problem_line(problem) for problem in parts.library.problems.values()]
-    titles = {problem.id: problem.title for problem in parts.library.problems.values()}
-    problems = [{**line, "title": titles[line["id"]].in_language(language)} for line in lines]
-    shown = {"created": None, "error": "", **values}
-    return parts.web.page(
-        request,
-        "home.html",
-        language,
-        status=status,
-        csrf=csrf_token(session),
-        interviews=[interview_line(interview) for interview in interviews],
-        problems=problems,
-        errors=problem_errors(parts.library),
-        formats=list(FORMATS),
-        sandbox=parts.host.sandbox_status,
-        page=page,
-        next_page=page + 1 if has_more else None,
-        **shown,
-    )
-
-
-@router.post("/interviews")
-async def create(
-    request: Request, session: AdminSession, form: AdminForm, parts: UseParts
-) -> Response:
-    """Make an interview and show its links, this once."""
-    wanted = InterviewRequest(
-        title=str(form.get("title", "")).strip()[:200] or "Technical interview",
-        candidate=str(form.get("candidate", "")).strip()[:200],
-        format=str(form.get("format", "technical-45")),
-        problems=[str(slug) for slug in form.getlist("problems")][:20],
-        language="fr" if form.get("language") == "fr" else "en",
-    )
-    room, links = await create_interview(parts, wanted)
-    created = {"id": room, "title": wanted.title, "links": links}
-    return await _home(request, session, parts, created=created)
-
-
-@router.post("/interviews/{room}/links")
-async def links(
-    request: Request, room: str, session: AdminSession, _form: AdminForm, parts: UseParts
-) -> Response:
-    """New links to an interview; the old ones end."""
-    interview = await parts.host.interview(room)
-    created = {
-        "id": room,
-        "title": interview.created.title,
-        "links": await new_links(parts, room),
-    }
-    return await _home(request, session, parts, created=created)
-
-
-@router.post("/interviews/{room}/end")
-async def end(room: str, _session: AdminSession, _form: AdminForm, parts: UseParts) -> Response:
-    """End an interview."""
-    await parts.host.ask(room, EndByAdmin())
-    return RedirectResponse("/", 303)
-
-
-@router.post("/interviews/{room}/delete")
-async def delete(room: str, _session: AdminSession, _form: AdminForm, parts: UseParts) -> Response:
-    """Erase an interview."""
-    await parts.host.erase(room)
-    return RedirectResponse("/", 303)
 
 
 @router.get("/interviews/{room}/report")
@@ -256,7 +62,7 @@ async def report_page(request: Request, room: str, parts: UseParts) -> Response:
     if session is None or session.role is not Role.TUTOR:
         await admin_session(request, parts)
     found = await build_report(parts.host, room)
-    return parts.web.page(request, "report.html", _language(request), report=found)
+    return parts.web.page(request, "report.html", language_of(request), report=found)
 
 
 # The lobby.

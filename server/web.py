@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from server.core.errors import VivaError
 from server.settings import Settings
-from server.strings import Strings
+from server.strings import Strings, preferred_language
 
 DAY_S = 24 * 3600
 
@@ -72,6 +72,11 @@ class Web:
             **values,
         )
         return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
+
+
+def language_of(request: Request) -> str:
+    """The language to answer somebody in who is in no room."""
+    return preferred_language(request.headers.get("accept-language", ""))
 
 
 # Cookies.

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidMessage
 
 from server.core.text import ChangeSet, Units, from_units, to_units
 from tests.serving import Frame
@@ -61,7 +61,7 @@ class Typist:
             try:
                 async with self._connected() as socket:
                     await self._talk(socket)
-            except (ConnectionClosed, OSError) as lost:
+            except (ConnectionClosed, InvalidMessage, OSError) as lost:
                 if isinstance(lost, ConnectionClosed) and lost.rcvd:
                     self.closes.append(lost.rcvd.code)
 

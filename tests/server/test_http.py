@@ -192,3 +192,46 @@ async def test_an_interview_erases_itself_after_its_retention(server: Running) -
     await server.parts.host.erase_expired(retention_days=-1)
     assert (await server.http.get(f"/api/interviews/{room}")).status_code == 404
     assert (await server.http.get(links["tutor"])).status_code == 404
+
+
+async def test_metrics_count_what_happens(server: Running) -> None:
+    """In Prometheus's text form, for anyone who scrapes."""
+    _, links = await server.create("double")
+    async with server.enter(links["tutor"], "Ada"):
+        text = (await server.http.get("/metrics")).text
+    assert 'viva_events_total{kind="interview_created"}' in text
+    assert "viva_rooms_open 1.0" in text
+    assert "viva_connections 1.0" in text
+    assert "viva_append_seconds_count" in text
+
+
+async def test_a_body_that_is_no_json_is_told_so(server: Running) -> None:
+    """And a right one needs no header to say what it is."""
+    wrong = await server.http.post("/api/interviews", content="{")
+    assert (wrong.status_code, wrong.json()["detail"]) == (422, "The body is not JSON.")
+    body = '{"title":"x","candidate":"y","problems":["double"]}'
+    assert (await server.http.post("/api/interviews", content=body)).status_code == 201
+
+
+async def test_erasing_leaves_nothing_in_the_database_files(server: Running) -> None:
+    """Not in the tables, not in their free pages, not in the write-ahead log."""
+    room, links = await server.create("double")
+    async with server.enter(links["candidate"], "Camille") as camille:
+        await camille.type_text("scratch", "a-very-private-line", "e1")
+    files = list(server.parts.settings.data.glob("viva.db*"))
+    assert any(b"a-very-private-line" in file.read_bytes() for file in files)
+    await server.http.delete(f"/api/interviews/{room}")
+    for file in server.parts.settings.data.glob("viva.db*"):
+        assert b"a-very-private-line" not in file.read_bytes()
+
+
+async def test_nobody_new_comes_in_after_the_end(server: Running) -> None:
+    """Those who were there may come back to read."""
+    room, links = await server.create("double")
+    await server.join(links["tutor"], "Ada")
+    await server.http.post(f"/api/interviews/{room}/end")
+    late = await server.http.post(
+        links["candidate"], json={"name": "Late"}, headers={"Accept": "application/json"}
+    )
+    assert late.status_code == 409
+    assert "ended" in late.json()["detail"]
