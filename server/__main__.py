@@ -104,8 +104,16 @@ def interview_new(
     candidate: Annotated[str, typer.Option(help="The candidate's name.")] = "",
     format: Annotated[str, typer.Option(help="The phases and their minutes.")] = "technical-45",
     language: Annotated[Language, typer.Option(help="Of statements and pages.")] = Language.EN,
+    url: Annotated[
+        str, typer.Option(help="Where browsers reach the server; http://127.0.0.1:8000 by default.")
+    ] = "",
+    data: Annotated[
+        Path | None, typer.Option(help="The server's data folder; ./data by default.")
+    ] = None,
 ) -> None:
     """Make an interview and print its links, this once."""
+    given = {"public_url": url or None, "data": data}
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
         request = InterviewRequest(
             title=title,
@@ -116,7 +124,7 @@ def interview_new(
         )
     except ValidationError as error:
         raise typer.BadParameter(detail_of(error)) from error
-    _run(lambda settings: _new_interview(settings, request))
+    _run(lambda settings: _new_interview(replace(settings, **chosen), request))
 
 
 async def _new_interview(settings: Settings, request: InterviewRequest) -> None:
@@ -152,7 +160,9 @@ async def _check(settings: Settings, folder: Path, slugs: list[str], form: Forma
     errors = sum(finding.severity == "error" for finding in found)
     if form is Format.TEXT:
         checked = len(slugs or library.problems)
-        err.print(f"{checked} problems, {errors} errors, {len(found) - errors} warnings")
+        warnings = len(found) - errors
+        counts = ((checked, "problem"), (errors, "error"), (warnings, "warning"))
+        err.print(", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts))
     if errors:
         raise typer.Exit(1)
 

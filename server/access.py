@@ -78,6 +78,13 @@ class Access:
         await self._store.write(write)
         return tokens
 
+    async def invite_one(self, room: str, role: Role) -> str:
+        """One more link token for a role of a room; the others stay good."""
+        token = new_token()
+        row = {"token_hash": _hash(token), "room": room, "role": role.value}
+        await self._store.write(lambda connection: connection.execute(sa.insert(links), [row]))
+        return token
+
     async def invitation(self, token: str) -> Invitation | None:
         """What a link leads to; None for a token that is not, or no longer, good."""
         query = sa.select(links.c.room, links.c.role).where(links.c.token_hash == _hash(token))

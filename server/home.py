@@ -22,6 +22,7 @@ from server.api import (
     problem_line,
 )
 from server.core.decide import EndByAdmin
+from server.core.events import Role
 from server.core.interview import FORMATS
 from server.parts import Parts
 from server.web import ADMIN_COOKIE, cookie_name, is_cross_site, language_of
@@ -121,32 +122,19 @@ async def sign_out(session: AdminSession, _form: AdminForm, parts: UseParts) -> 
 async def home(
     request: Request, session: AdminSession, parts: UseParts, page: PageNumber = 1
 ) -> Response:
-    """The tutor's page."""
-    return await _home(request, session, parts, page)
-
-
-async def _home(
-    request: Request,
-    session: str,
-    parts: Parts,
-    page: int = 1,
-    status: int = 200,
-    **values: Any,
-) -> Response:
+    """The tutor's page; after a form, with what came of it."""
     language = language_of(request)
     interviews, has_more = await page_of_interviews(parts.host, page)
-    lines = [problem_line(problem) for problem in parts.library.problems.values()]
     titles = {problem.id: problem.title for problem in parts.library.problems.values()}
-    problems = [{**line, "title": titles[line["id"]].in_language(language)} for line in lines]
-    shown = {"created": None, "error": "", **values}
+    lines = [problem_line(problem) for problem in parts.library.problems.values()]
+    shown = {"created": None, "error": "", **parts.once.take(session)}
     return parts.web.page(
         request,
         "home.html",
         language,
-        status=status,
         csrf=csrf_token(session),
         interviews=[interview_line(interview) for interview in interviews],
-        problems=problems,
+        problems=[{**line, "title": titles[line["id"]].in_language(language)} for line in lines],
         errors=problem_errors(parts.library),
         formats=list(FORMATS),
         sandbox=parts.host.sandbox_status,
@@ -156,35 +144,44 @@ async def _home(
     )
 
 
+def back_home(parts: Parts, session: str, **shown: Any) -> Response:
+    """To the tutor's page, which shows this once: reloading it does nothing again."""
+    parts.once.put(session, shown)
+    return RedirectResponse("/", 303)
+
+
 @router.post("/interviews")
-async def create(
-    request: Request, session: AdminSession, form: AdminForm, parts: UseParts
-) -> Response:
+async def create(session: AdminSession, form: AdminForm, parts: UseParts) -> Response:
     """Make an interview and show its links, this once."""
+    slugs = [str(slug) for slug in form.getlist("problems")][:20]
+    if not slugs:
+        return back_home(parts, session, error="Choose at least one task for the interview.")
     wanted = InterviewRequest(
         title=str(form.get("title", "")).strip()[:200] or "Technical interview",
         candidate=str(form.get("candidate", "")).strip()[:200],
         format=str(form.get("format", "technical-45")),
-        problems=[str(slug) for slug in form.getlist("problems")][:20],
+        problems=slugs,
         language="fr" if form.get("language") == "fr" else "en",
     )
     room, links = await create_interview(parts, wanted)
     created = {"id": room, "title": wanted.title, "links": links}
-    return await _home(request, session, parts, created=created)
+    return back_home(parts, session, created=created)
 
 
 @router.post("/interviews/{room}/links")
-async def links(
-    request: Request, room: str, session: AdminSession, _form: AdminForm, parts: UseParts
-) -> Response:
+async def links(room: str, session: AdminSession, _form: AdminForm, parts: UseParts) -> Response:
     """New links to an interview; the old ones end."""
-    interview = await parts.host.interview(room)
-    created = {
-        "id": room,
-        "title": interview.created.title,
-        "links": await new_links(parts, room),
-    }
-    return await _home(request, session, parts, created=created)
+    title = (await parts.host.interview(room)).created.title
+    created = {"id": room, "title": title, "links": await new_links(parts, room)}
+    return back_home(parts, session, created=created)
+
+
+@router.post("/interviews/{room}/enter")
+async def enter(room: str, _session: AdminSession, _form: AdminForm, parts: UseParts) -> Response:
+    """Into a room as a tutor, by a link of one's own; the others stay good."""
+    await parts.host.interview(room)
+    token = await parts.access.invite_one(room, Role.TUTOR)
+    return RedirectResponse(f"/join/{token}", 303)
 
 
 @router.post("/interviews/{room}/end")

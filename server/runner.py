@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -74,8 +75,11 @@ class _Tally:
     """What a run has come to so far."""
 
     job: Job
+    submission: Submission
     judged: list[TestJudged] = field(default_factory=list)
     program: Outcome | None = None
+    printed: Counter[str] = field(default_factory=Counter)
+    """Bytes of output, by test."""
     begun: bool = False
     stop_requested: bool = False
 
@@ -91,16 +95,18 @@ class _Tally:
         return [event]
 
     def _written(self, output: Output) -> OutputWritten:
-        run, part = self.job.started.run, self.job.part
-        if part is None or self.job.is_program:
-            return OutputWritten(run=run, stream=output.stream, text=output.text)
-        return OutputWritten(
-            run=run,
+        part = self.job.part
+        self.printed[output.test] += len(output.text.encode("utf-8", "replace"))
+        written = OutputWritten(
+            run=self.job.started.run,
             stream=output.stream,
             text=output.text,
-            test=output.test,
-            visible=part.group_of(output.test).visible,
+            cut=self.printed[output.test] >= self.submission.limits.output_bytes,
         )
+        if part is None or self.job.is_program:
+            return written
+        visible = part.group_of(output.test).visible
+        return msgspec.structs.replace(written, test=output.test, visible=visible)
 
     def _program_ended(self, outcome: Outcome) -> list[AnyEvent]:
         self.program = outcome
@@ -132,7 +138,7 @@ class _Tally:
         """The end of a run that the sandbox saw through, as far as it was let."""
         if self.program is not None:
             return self._program_finished(self.program)
-        wanted = len(self.job.submission.tests)
+        wanted = len(self.submission.tests)
         if self.job.is_program or len(self.judged) < wanted:
             return self.cut_short()
         return self._tests_finished(overall(Verdict(event.verdict) for event in self.judged))
@@ -218,7 +224,7 @@ class Performance:
         self._sandbox = sandbox
         self._job = job
         self._record = record
-        self._tally = _Tally(job)
+        self._tally = _Tally(job, job.submission)
         self._asked: asyncio.Queue[StdinWritten | StopRequested] = asyncio.Queue()
         self._waiting: asyncio.Task[None] | None = None
         self._in_sandbox = False
@@ -267,7 +273,7 @@ class Performance:
         await self._end(self._tally.failed(Verdict.JUDGE_ERROR, failure))
 
     async def _attempt(self) -> None:
-        async with self._sandbox.run(self._job.submission) as run:
+        async with self._sandbox.run(self._tally.submission) as run:
             self._in_sandbox = True
             control = asyncio.create_task(self._control(run))
             try:
@@ -332,7 +338,8 @@ def _joined(events: Iterable[AnyEvent]) -> list[AnyEvent]:
         last = joined[-1] if joined else None
         match last, event:
             case OutputWritten(), OutputWritten() if _same_stream(last, event):
-                joined[-1] = msgspec.structs.replace(last, text=last.text + event.text)
+                text = last.text + event.text
+                joined[-1] = msgspec.structs.replace(last, text=text, cut=event.cut)
             case _:
                 joined.append(event)
     return joined

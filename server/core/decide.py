@@ -41,6 +41,9 @@ from server.core.text import ChangeSet
 
 MAX_PARTICIPANTS = 40
 """How many may come in by one link: a flood by one does not keep the others out."""
+AFTER_THE_END = (messages.Note, messages.Score)
+"""What tutors may still do once an interview has ended: write down what they made of it."""
+
 MAX_STDIN_EVENTS = 2_000
 MAX_NOTES = 2_000
 
@@ -101,7 +104,8 @@ def decide(room: Room, command: Command, who: Sender | None, now: int) -> list[A
         if who is None:
             raise TypeError("a client's command needs a sender")
         check_allowed(who.participant.role, command)
-        _check_open(room)
+        if not isinstance(command, AFTER_THE_END):
+            _check_open(room)
         return _decide_client(command, room, who, now)
     return _decide_platform(command, room)
 

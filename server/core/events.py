@@ -128,6 +128,8 @@ class OutputWritten(Event, frozen=True, kw_only=True, tag="output"):
     text: str
     test: str | None = None
     visible: bool = True
+    cut: bool = False
+    """What this test prints from here on is counted and dropped."""
 
 
 class TestJudged(Event, frozen=True, kw_only=True):
@@ -232,7 +234,7 @@ class CriterionScored(Event, frozen=True, kw_only=True):
 
 
 class InterviewEnded(Event, frozen=True, kw_only=True):
-    """Nothing can be changed in the room any more."""
+    """Nothing but notes and scores can be changed in the room any more."""
 
 
 AnyEvent: TypeAlias = (

@@ -79,7 +79,7 @@ def seen_by(role: Role, kept: Kept) -> Iterator[str]:
     yield from (re.sub(r"\b17\d{11}\b", "", repr(one)) for one in told)
 
 
-thorough = settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
+thorough = settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 
 
 @thorough

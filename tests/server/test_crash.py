@@ -136,6 +136,7 @@ async def journal_of(data: Path, room: str) -> tuple[list[Entry], str]:
 # Killed.
 
 
+@pytest.mark.timeout(300)  # it starts the server many times, on a machine that may be busy
 async def test_a_server_killed_again_and_again_loses_nothing_that_anybody_saw(
     tmp_path: Path,
 ) -> None:

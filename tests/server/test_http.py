@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import httpx
 
@@ -235,3 +236,26 @@ async def test_nobody_new_comes_in_after_the_end(server: Running) -> None:
     )
     assert late.status_code == 409
     assert "ended" in late.json()["detail"]
+
+
+async def test_an_interview_is_made_once_however_often_the_page_is_reloaded(
+    server: Running,
+) -> None:
+    """The form redirects; its links are on the next page, that once."""
+    async with httpx.AsyncClient(base_url=server.url) as browser:
+        await browser.post(f"/sign-in/{ADMIN_TOKEN}")
+        mark = re.search(r'name="csrf" value="(\w+)"', (await browser.get("/")).text)
+        assert mark is not None
+        form = {"csrf": mark[1], "title": "Made by hand"}
+        assert (await browser.post("/interviews", data=form)).status_code == 303
+        assert "Choose at least one task" in (await browser.get("/")).text
+        made = await browser.post("/interviews", data={**form, "problems": "double"})
+        assert made.headers["location"] == "/"
+        page = (await browser.get("/")).text
+        link = re.search(r'value="(http[^"]+/join/[^"]+)"', page)
+        assert link is not None
+        assert link[1] not in (await browser.get("/")).text
+        (interview,) = (await server.http.get("/api/interviews")).json()["interviews"]
+        entered = await browser.post(f"/interviews/{interview['id']}/enter", data=form)
+        assert (await browser.get(entered.headers["location"])).status_code == 200
+        assert (await browser.get(link[1])).status_code == 200

@@ -16,7 +16,7 @@ from server.core.errors import RefusedError
 from server.core.events import SYSTEM, Edited, EditorLocked, Entry, Role, RunFinished, RunStarted
 from server.core.room import Participant
 from server.host import UnknownRoomError
-from server.live import REOPENING, TAIL, RoomClosedError
+from server.live import REOPENING, TAIL, RoomClosedError, numbered
 from server.store import StoreUnavailableError
 from tests.hosting import Ear, Hosting, double, hosting, run_scratch, scratch, started
 from tests.scripted import ScriptedSandbox, outcome
@@ -246,14 +246,13 @@ async def test_who_was_away_a_little_gets_what_they_missed_and_who_was_away_long
 ) -> None:
     """The room keeps its latest entries at hand; before those there is only the whole state."""
     room = await here.create()
-    ada = await here.enter(room, Role.TUTOR)
+    early = (await here.journal.read(room))[-1].seq
+    locked = [EditorLocked(locked=number % 2 == 0) for number in range(TAIL)]
+    await here.journal.append(room, list(numbered(locked, early, SYSTEM)))
     camille = await here.enter(room)
-    early = camille.frames[0]["seq"]
     live = await here.host.open(room)
     live.detach(camille)
-    asked = [here.ask(room, ada, messages.Lock(locked=n % 2 == 0)) for n in range(TAIL)]
-    await asyncio.gather(*asked)
-    await here.type_text(room, ada, "latest")
+    await here.type_text(room, await here.enter(room, Role.TUTOR), "latest")
 
     long = Ear(camille.participant)
     live.attach(long, early, "ready")

@@ -318,6 +318,12 @@ async def test_the_tutor_opens_parts_and_the_clock_runs(server: Running) -> None
 
         await ada.send(type="end")
         await camille.event("interview_ended")
+        await ada.send(type="note", text="written down after the talk")
+        await ada.event("note_taken")
+        await ada.send(type="score", criterion="clarity", level=3)
+        await ada.event("criterion_scored")
+        await ada.send(type="phase", action="next")
+        await ada.error("ended")
         await camille.edit("scratch", 0, [[0, "x"]], "c3")
         await camille.error("ended")
 
@@ -513,3 +519,17 @@ async def test_an_edit_from_too_far_behind_is_refused(server: Running) -> None:
         await camille.error("too_far_behind")
         await camille.edit("scratch", 15, [2 * pieces, [0, "!"]], "now")
         await camille.event("edited", ref="now")
+
+
+async def test_output_that_is_cut_says_so(server: Running, sandbox: ScriptedSandbox) -> None:
+    """The sandbox stops at 64 KiB; the last piece carries the word."""
+    _, links = await server.create("double")
+    async with server.enter(links["candidate"], "Camille") as camille:
+        await camille.send(type="run", doc="scratch", what="program")
+        run = await sandbox.runs.get()
+        sandbox.say(Output("program", "stdout", "x" * 65_000))
+        assert (await camille.event("output"))["cut"] is False
+        sandbox.say(Output("program", "stdout", "x" * 536))
+        assert (await camille.event("output"))["cut"] is True
+        sandbox.say(outcome(run.submission.tests[0], Ended.EXITED), None)
+        await camille.event("run_finished")
