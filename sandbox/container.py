@@ -47,6 +47,9 @@ OWNER_LABEL = "viva.owner"
 ROOM_BYTES = 64 * MIB
 """What a container may use beyond a program's own limit: the harness, page tables, what stands in
 /tmp, and the telling of a traceback once the memory is gone."""
+NO_SYSV_IPC = {"kernel.shmmni": "0", "kernel.msgmni": "0", "kernel.sem": "250 32000 32 0"}
+"""No System V segments, queues or semaphores: what is left in one would reach the next test."""
+
 TMP_OPTIONS = "size=16m,nr_inodes=2000,mode=1777,noexec,nosuid,nodev"
 SHARED_MEMORY_BYTES = MIB
 """Enough for the locks of `multiprocessing`."""
@@ -293,6 +296,7 @@ class Engine:
             "tmpfs": {"/tmp": TMP_OPTIONS},  # noqa: S108  # the container's, not this machine's
             "shm_size": SHARED_MEMORY_BYTES,
             "ipc_mode": "private",
+            "sysctls": NO_SYSV_IPC,
             "cap_drop": ["ALL"],
             "security_opt": ["no-new-privileges:true"],
             "mem_limit": memory,

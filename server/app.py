@@ -33,6 +33,9 @@ from server.web import SecurityHeaders, Web
 
 log = structlog.get_logger()
 
+MAX_BODY_BYTES = 64 * 1024
+"""What a request may bring; counted as it comes, before anybody looks at it."""
+
 
 @asynccontextmanager
 async def open_parts(
@@ -80,7 +83,13 @@ async def open_sandbox(settings: Settings) -> AsyncIterator[Sandbox]:
 
 def build_app(parts: Parts) -> ASGIApp:
     """The web application over `parts`."""
-    app = FastAPI(title="Viva", version=__version__, openapi_url=None, strict_content_type=False)
+    app = FastAPI(
+        title="Viva",
+        version=__version__,
+        openapi_url=None,
+        strict_content_type=False,
+        max_body_size=MAX_BODY_BYTES,
+    )
     app.state.parts = parts
     for router in (api.public, api.admin, home.router, pages.router):
         app.include_router(router)

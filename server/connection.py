@@ -38,6 +38,9 @@ HELLO_S = 10.0
 FRAMES_PER_S = 100
 """How many frames a client may send a second over time; more are read more slowly."""
 
+MAX_CONNECTIONS = 8
+"""How many tabs and programs one participant may have in a room."""
+
 MAX_MALFORMED = 5
 MAX_IN_FLIGHT = 64
 """How many commands of one connection may wait for the journal."""
@@ -232,6 +235,9 @@ async def _read(
 ) -> None:
     hello = await _hello(websocket, outbox)
     if hello is None:
+        return
+    if room.connections_of(participant.id) >= MAX_CONNECTIONS:
+        outbox.close(BAD_FRAMES, "Too many connections of one participant; close some.")
         return
     connection = Connection(outbox, room, host, participant, hello.client)
     room.attach(connection, hello.after, host.sandbox_status)

@@ -240,6 +240,10 @@ class LiveRoom:
         listener.catch_up([encode(welcome), *(frame for frame in seen if frame), status])
         self._send_presence()
 
+    def connections_of(self, participant: str) -> int:
+        """How many connections somebody has in this room."""
+        return sum(listener.participant.id == participant for listener in self._listeners)
+
     def detach(self, listener: Listener) -> None:
         """A connection is gone."""
         if listener in self._listeners:

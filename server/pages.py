@@ -21,6 +21,7 @@ from server.web import cookie_name, is_own_origin, language_of, room_cookie
 from server.web import set_cookie as give_cookie
 
 MAX_NAME = 60
+MAX_FILE_NAME = 100
 YEAR_S = 365 * 24 * 3600
 
 router = APIRouter()
@@ -33,7 +34,7 @@ router = APIRouter()
 async def static(name: str, parts: UseParts) -> Response:
     """A built file; its name changes with its content, so browsers may keep it."""
     file = parts.web.built / name  # a path parameter holds no slash, so this stays in the folder
-    if not file.is_file():
+    if len(name) > MAX_FILE_NAME or not file.is_file():
         raise ApiError(404, "There is no such file.")
     headers = {"Cache-Control": f"public, max-age={YEAR_S}, immutable"}
     return FileResponse(file, headers=headers)
@@ -138,7 +139,7 @@ async def _given_name(request: Request) -> str:
     if request.headers.get("content-type", "").startswith("application/json"):
         try:
             body = await request.json()
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ApiError(422, 'The body is not JSON; wanted {"name": "..."}.') from error
         name = body.get("name") if isinstance(body, dict) else None
     else:
@@ -148,6 +149,7 @@ async def _given_name(request: Request) -> str:
 
 def clean_name(name: str) -> str:
     """A name on one line, without control and direction characters; empty if nothing is left."""
+    name = name[: 4 * MAX_NAME]
     visible = "".join(
         " " if c.isspace() else c for c in name if c.isspace() or unicodedata.category(c)[0] != "C"
     )

@@ -92,7 +92,7 @@ class _Tally:
             return self._program_ended(message)
         event = self._judge(part, message)
         self.judged.append(event)
-        return [event]
+        return [event] if event.visible else []
 
     def _written(self, output: Output) -> OutputWritten:
         part = self.job.part
@@ -133,6 +133,14 @@ class _Tally:
             detail=judgement.detail,
             line=outcome.error.line if outcome.error else None,
         )
+
+    def hidden(self) -> list[AnyEvent]:
+        """The judgements on hidden tests, told together at the end of the run.
+
+        One by one their times of arrival would tell how long each took, and with that, by a
+        program that sleeps as long as its input says, the inputs themselves.
+        """
+        return [event for event in self.judged if not event.visible]
 
     def finished(self) -> RunFinished:
         """The end of a run that the sandbox saw through, as far as it was let."""
@@ -290,7 +298,7 @@ class Performance:
     async def _end(self, finished: RunFinished) -> None:
         if not self._has_ended:
             self._has_ended = True
-            await self._record([finished])
+            await self._record([*self._tally.hidden(), finished])
 
     async def _control(self, run: Run) -> None:
         while True:

@@ -35,7 +35,7 @@ from server.core.events import (
 from server.core.interview import following_phase
 from server.core.problem import MAIN, Part, Problem
 from server.core.roles import check_allowed
-from server.core.room import SCRATCH, Participant, Room
+from server.core.room import SCRATCH, Participant, Room, RunState
 from server.core.statement import render_statement
 from server.core.text import ChangeSet
 
@@ -259,9 +259,8 @@ def _(command: messages.Run, room: Room, _who: Sender, _now: int) -> list[AnyEve
 
 @_decide_client.register
 def _(command: messages.Stdin, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
-    _check_running(room, command.run)
-    run = room.run_under_way
-    if run and sum(isinstance(e, StdinWritten) for e in run.log) >= MAX_STDIN_EVENTS:
+    run = _running(room, command.run)
+    if len(run.log) >= MAX_STDIN_EVENTS:
         raise RefusedError(
             "too_much_input", "This run has had too much input; stop it and start again."
         )
@@ -270,14 +269,16 @@ def _(command: messages.Stdin, room: Room, _who: Sender, _now: int) -> list[AnyE
 
 @_decide_client.register
 def _(command: messages.Stop, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
-    _check_running(room, command.run)
-    return [StopRequested(run=command.run)]
+    run = _running(room, command.run)
+    asked = StopRequested(run=command.run)
+    return [] if asked in run.log else [asked]
 
 
-def _check_running(room: Room, run: str) -> None:
-    under_way = room.run_under_way
-    if under_way is None or under_way.started.run != run:
-        raise RefusedError("not_running", f'The run "{run}" is not under way (any more).')
+def _running(room: Room, name: str) -> RunState:
+    run = room.run_under_way
+    if run is None or run.started.run != name:
+        raise RefusedError("not_running", f'The run "{name}" is not under way (any more).')
+    return run
 
 
 @_decide_client.register

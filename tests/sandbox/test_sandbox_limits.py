@@ -316,3 +316,16 @@ os.write(1, '🙂'.encode()[:3])
     record = await runs.program(source)
     assert record.text() == record.outcome.stdout == "é\ufffd\0\x1b[31m\ufffd"
     assert isinstance(record.events[-1], Outcome)
+
+
+async def test_nothing_can_be_left_in_system_v_ipc(runs: Runs) -> None:
+    """Segments, queues and semaphores would outlive a test; locks of processes still work."""
+    setup = """
+import ctypes, multiprocessing
+libc = ctypes.CDLL(None)
+made = [libc.shmget(1, 4096, 0o1666), libc.msgget(1, 0o1666), libc.semget(1, 1, 0o1666)]
+"""
+    assert await runs.answer("[made, multiprocessing.Lock().acquire()]", setup) == [
+        [-1, -1, -1],
+        True,
+    ]

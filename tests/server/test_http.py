@@ -259,3 +259,22 @@ async def test_an_interview_is_made_once_however_often_the_page_is_reloaded(
         entered = await browser.post(f"/interviews/{interview['id']}/enter", data=form)
         assert (await browser.get(entered.headers["location"])).status_code == 200
         assert (await browser.get(link[1])).status_code == 200
+
+
+async def test_a_body_or_a_name_of_any_size_costs_little(server: Running) -> None:
+    """Over 64 KiB it is refused before anybody reads it; a long name is cut."""
+    _, links = await server.create("double")
+    for path in ("/api/interviews", links["candidate"]):
+        async with httpx.AsyncClient(base_url=server.url) as anyone:
+            answer = await anyone.post(path, json={"name": "x" * 70_000})
+        assert answer.status_code in {401, 413}
+    joined = await server.join(links["candidate"], "y" * 50_000)
+    async with server.connect(joined, client="c") as camille:
+        assert camille.welcome["you"]["name"] == "y" * 60
+    nested = await server.http.post(
+        links["tutor"],
+        content='{"name":' + "[" * 20_000,
+        headers={"Content-Type": "application/json", "Accept": "application/json"},
+    )
+    assert nested.status_code == 422
+    assert (await server.http.get("/static/" + "x" * 300)).status_code == 404

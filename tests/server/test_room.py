@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AsyncExitStack
 
 import pytest
 from websockets.asyncio.client import connect
@@ -533,3 +534,59 @@ async def test_output_that_is_cut_says_so(server: Running, sandbox: ScriptedSand
         assert (await camille.event("output"))["cut"] is True
         sandbox.say(outcome(run.submission.tests[0], Ended.EXITED), None)
         await camille.event("run_finished")
+
+
+async def test_hidden_verdicts_come_together_at_the_end(
+    server: Running, sandbox: ScriptedSandbox
+) -> None:
+    """One by one, their times would tell how long each took, and so its input."""
+    _, links = await server.create("double")
+    async with (
+        server.enter(links["tutor"], "Ada") as ada,
+        server.enter(links["candidate"], "Camille") as camille,
+    ):
+        await camille.send(type="run", doc=MAIN, what="tests")
+        run = await sandbox.runs.get()
+        visible, hidden, nought = run.submission.tests
+        sandbox.say(outcome(visible, Ended.RETURNED, "2"), outcome(hidden, Ended.RETURNED, "1"))
+        await camille.event("test_judged", test=visible.id)
+        await camille.settled()
+        sandbox.say(outcome(nought, Ended.RETURNED, "0"), None)
+        finished = await camille.event("run_finished")
+        await ada.event("run_finished")
+        for one in (ada, camille):
+            judged = [f for f in one.frames if f.get("kind") == "test_judged" and not f["visible"]]
+            assert {frame["at"] for frame in judged} == {finished["at"]}
+            assert len(judged) == 2
+
+
+async def test_stop_is_journaled_once(server: Running, sandbox: ScriptedSandbox) -> None:
+    """However often it is pressed."""
+    room, links = await server.create("double")
+    async with server.enter(links["candidate"], "Camille") as camille:
+        await camille.send(type="run", doc="scratch", what="program")
+        started = await camille.event("run_started")
+        for _ in range(20):
+            await camille.send(type="stop", run=started["run"])
+        await sandbox.runs.get()
+        await camille.event("run_finished")
+        await camille.settled()
+    journal = (await server.http.get(f"/api/interviews/{room}/journal")).text
+    assert journal.count("stop_requested") == 1
+
+
+async def test_a_participant_has_a_few_connections_at_most(server: Running) -> None:
+    """The ninth is closed; those that there are go on."""
+    _, links = await server.create("double")
+    joined = await server.join(links["candidate"], "Camille")
+    async with AsyncExitStack() as open_ones:
+        clients = [
+            await open_ones.enter_async_context(server.connect(joined, client=f"c{number}"))
+            for number in range(8)
+        ]
+        with pytest.raises(ConnectionClosed) as closed:
+            async with server.connect(joined, client="one too many"):
+                pass
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1008
+        await clients[0].settled()
