@@ -260,7 +260,7 @@ def _(command: messages.Run, room: Room, _who: Sender, _now: int) -> list[AnyEve
 @_decide_client.register
 def _(command: messages.Stdin, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
     run = _running(room, command.run)
-    if len(run.log) >= MAX_STDIN_EVENTS:
+    if sum(isinstance(event, StdinWritten) for event in run.log) >= MAX_STDIN_EVENTS:
         raise RefusedError(
             "too_much_input", "This run has had too much input; stop it and start again."
         )

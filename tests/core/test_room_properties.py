@@ -21,11 +21,9 @@ from server.core.events import (
     Edited,
     Entry,
     OutputWritten,
-    ParticipantJoined,
     Role,
     RunFinished,
     StdinWritten,
-    TestJudged,
     decode_event,
     encode_event,
 )
@@ -168,13 +166,14 @@ def test_at_most_one_run_is_under_way_and_each_ends_once(kept: Kept) -> None:
 
 @thorough
 @given(played())
-def test_after_the_end_nothing_is_changed_by_anybody_in_the_room(kept: Kept) -> None:
-    """Only somebody's coming in and the end of a run under way are still recorded."""
+def test_after_the_end_the_interview_stays_as_it_was(kept: Kept) -> None:
+    """Who comes in, how a run under way ends and what tutors made of it are still recorded."""
     if kept.room.ended_at is None:
         kept.put(EndByAdmin(), None)
     end = next(e.seq for e in kept.entries if type(e.event).__name__ == "InterviewEnded")
-    late = (ParticipantJoined, OutputWritten, TestJudged, RunFinished)
-    assert all(isinstance(entry.event, late) for entry in kept.entries[end:])
+    late = {"ParticipantJoined", "OutputWritten", "TestJudged", "RunFinished"}
+    late |= {"NoteTaken", "CriterionScored"}
+    assert {type(entry.event).__name__ for entry in kept.entries[end:]} <= late
     texts = {name: document.text for name, document in kept.room.documents.items()}
     for person in PEOPLE:
         edit = messages.Edit(doc="scratch", version=0, changes=[[0, "x"]])
