@@ -1,8 +1,9 @@
 /**
  * The room's WebSocket, which comes back by itself.
  *
- * Jittered backoff, quick at first; the network's return and the page's becoming visible are
- * reasons to try at once. A peer that says nothing for `SILENCE_MS` counts as away.
+ * Jittered backoff, quick at first; the network's return and the page's coming into view are reasons
+ * to try at once. After a few failures it asks by plain HTTP first whether the server answers at all:
+ * browsers hold back the WebSockets of a page whose last ones failed, by seconds each. A peer that says nothing for `SILENCE_MS` counts as away.
  */
 import type { ClientFrame, ServerFrame } from "./frames";
 
@@ -11,10 +12,13 @@ export type Status = "connecting" | "live" | "away" | "closed";
 const PING_EVERY_MS = 1_500;
 const SILENCE_MS = 4_000;
 const FIRST_DELAY_MS = 200;
-/** A server that restarts is back in seconds; one that stays away is asked less and less. */
+/** A server that restarts is back in seconds; one that stays away is asked less often. */
 const MAX_DELAY_MS = 1_000;
-const LONG_AWAY_ATTEMPTS = 30;
-const LONG_AWAY_DELAY_MS = 5_000;
+const LONG_AWAY_MS = 120_000;
+const LONG_AWAY_DELAY_MS = 3_000;
+/** After so many failures in a row the server is asked by HTTP before the next WebSocket. */
+const PROBE_AFTER = 3;
+const PROBE_PATIENCE_MS = 2_000;
 /** After so many failures in a row it is worth asking whether the session still holds. */
 const DOUBT_AFTER = 4;
 
@@ -33,6 +37,7 @@ export class Connection {
   private socket: WebSocket | null = null;
   private lastHeard = 0;
   private attempts = 0;
+  private awaySince = Date.now();
   private retry: number | undefined;
 
   constructor(
@@ -42,6 +47,7 @@ export class Connection {
     window.setInterval(() => this.beat(), PING_EVERY_MS / 3);
     window.addEventListener("online", () => this.hurry());
     window.addEventListener("pageshow", () => this.hurry());
+    window.addEventListener("focus", () => this.hurry());
     document.addEventListener("visibilitychange", () => this.hurry());
     this.open();
   }
@@ -66,9 +72,17 @@ export class Connection {
     this.drop();
   }
 
-  private open(): void {
+  /** Open once the server answers; what it says does not matter, so long as it is no gateway's error. */
+  private async attempt(): Promise<void> {
     clearTimeout(this.retry);
     this.retry = undefined;
+    const isThere = this.attempts <= PROBE_AFTER || (await answers());
+    if (this.socket || this.retry !== undefined || this.status === "closed") return;
+    if (isThere) this.open();
+    else this.scheduleRetry();
+  }
+
+  private open(): void {
     const socket = new WebSocket(this.url);
     this.socket = socket;
     this.lastHeard = Date.now();
@@ -100,7 +114,7 @@ export class Connection {
     if (this.status === "closed") return;
     this.setStatus("away");
     this.scheduleRetry();
-    if (this.attempts === DOUBT_AFTER) void this.askWhetherWelcome();
+    if (this.attempts >= DOUBT_AFTER) void this.askWhetherWelcome();
   }
 
   /** A refused upgrade looks like a lost network to the page; the page's own address tells them apart. */
@@ -111,7 +125,7 @@ export class Connection {
 
   private scheduleRetry(): void {
     if (this.retry !== undefined || this.status === "closed") return;
-    this.retry = window.setTimeout(() => this.open(), delayMs(this.attempts));
+    this.retry = window.setTimeout(() => void this.attempt(), delayMs(this.attempts, Date.now() - this.awaySince));
     this.attempts += 1;
   }
 
@@ -120,8 +134,7 @@ export class Connection {
     if (document.visibilityState === "hidden") return;
     this.beat();
     if (this.retry === undefined || this.status === "closed") return;
-    this.attempts = 0;
-    this.open();
+    void this.attempt();
   }
 
   private beat(): void {
@@ -144,16 +157,22 @@ export class Connection {
 
   private setStatus(status: Status): void {
     if (status === this.status) return;
+    if (this.status === "live") this.awaySince = Date.now();
     this.status = status;
     this.handlers.onStatus(status);
   }
 }
 
-/** How long to wait before the next attempt: around a middle that grows, so that not all come at once. */
-function delayMs(attempts: number): number {
-  const middle =
-    attempts < LONG_AWAY_ATTEMPTS
-      ? Math.min(FIRST_DELAY_MS * 1.7 ** attempts, MAX_DELAY_MS)
-      : LONG_AWAY_DELAY_MS;
-  return middle * (0.5 + Math.random());
+/** Whether the server is there, as far as plain HTTP tells. */
+async function answers(): Promise<boolean> {
+  const signal = AbortSignal.timeout(PROBE_PATIENCE_MS);
+  const answer = await fetch("/healthz", { cache: "no-store", signal }).catch(() => null);
+  return answer !== null && answer.status < 500;
+}
+
+/** How long to wait before the next attempt: up to a time that grows, so that not all come at once. */
+function delayMs(attempts: number, awayMs: number): number {
+  const grown = Math.min(FIRST_DELAY_MS * 1.7 ** attempts, MAX_DELAY_MS);
+  const most = awayMs < LONG_AWAY_MS ? grown : LONG_AWAY_DELAY_MS;
+  return most * (0.5 + Math.random() / 2);
 }

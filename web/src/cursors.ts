@@ -94,7 +94,7 @@ class Caret extends WidgetType {
     caret.dataset["by"] = this.cursor.by;
     const label = document.createElement("span");
     label.className = "remote-name";
-    label.textContent = this.cursor.name;
+    label.textContent = this.cursor.name.split(/\s+/)[0] ?? "";
     caret.append(label);
     return caret;
   }

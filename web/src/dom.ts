@@ -53,6 +53,17 @@ export function fillWith(element: Element, ...children: Child[]): void {
   element.replaceChildren(...children.filter(isPresent));
 }
 
+/** Let the keyboard reach those of `elements` that scroll sideways, and no others. */
+export function reachIfScrolling(elements: Iterable<HTMLElement>): void {
+  const observer = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      target.toggleAttribute("tabindex", target.scrollWidth > target.clientWidth);
+      if (target.hasAttribute("tabindex")) target.setAttribute("tabindex", "0");
+    }
+  });
+  for (const element of elements) observer.observe(element);
+}
+
 function isPresent(child: Child): child is Node | string {
   return child !== null && child !== undefined && child !== false;
 }

@@ -73,6 +73,7 @@ export function labelled(label: string): Extension {
   return EditorView.contentAttributes.of({
     "aria-label": label,
     "aria-describedby": "editor-keys",
+    tabindex: "0",
     "data-gramm": "false",
     spellcheck: "false",
   });

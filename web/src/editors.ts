@@ -21,6 +21,8 @@ import {
 
 /** A cursor may move with every key; the others see it at most this often. */
 const CURSOR_EVERY_MS = 50;
+/** Somebody whose last key is no older than this is in the middle of a word. */
+const TYPING_MS = 2_000;
 
 export interface EditorHooks {
   nonce: string;
@@ -44,6 +46,9 @@ export class Editors {
   private readOnly = true;
   private cursorTimer: number | undefined;
   private refs = 0;
+  private lastKeyAt = 0;
+  /** The documents that were on the page, each with a cursor of its own since then. */
+  private readonly visited = new Set<string>();
 
   constructor(
     parent: HTMLElement,
@@ -51,12 +56,17 @@ export class Editors {
   ) {
     const placeholder = EditorState.create({ extensions: [editorSetup(hooks.nonce), READ_ONLY] });
     this.view = new EditorView({ parent, state: placeholder });
+    const onKey = () => (this.lastKeyAt = Date.now());
+    parent.addEventListener("keydown", onKey, { capture: true });
+    parent.addEventListener("beforeinput", onKey, { capture: true });
+    window.addEventListener("resize", () => this.view.requestMeasure());
   }
 
   /** Begin anew for `client`: no documents. */
   reset(client: string): void {
     this.client = client;
     this.states.clear();
+    this.visited.clear();
     this.current = "";
   }
 
@@ -80,7 +90,14 @@ export class Editors {
     if (this.current) this.states.set(this.current, this.view.state);
     this.current = doc;
     this.view.setState(next);
+    if (!this.visited.has(doc)) this.view.dispatch({ selection: { anchor: next.doc.length } });
+    this.visited.add(doc);
     this.moveCursor();
+  }
+
+  /** Whether somebody is typing here just now: another document must not come under their keys. */
+  isTyping(): boolean {
+    return this.view.hasFocus && Date.now() - this.lastKeyAt < TYPING_MS;
   }
 
   focus(): void {

@@ -77,6 +77,8 @@ export interface OutputWritten {
   text: string;
   test: string | null;
   visible: boolean;
+  /** Nothing of this test's output follows: what a run may show is used up. */
+  cut?: boolean;
 }
 
 /** Of a hidden test a candidate's frame has the first six fields only. */

@@ -45,6 +45,7 @@ export class OutputView {
     const stream = (this.streams[key] ??= new InertText());
     if (event.test !== null && event.test !== this.test) this.startTest(event);
     this.append(event.stream, stream.next(event.text));
+    if (event.cut) this.say(t("Output is cut here: a run shows 64 KiB of each test."));
   }
 
   private startTest(event: OutputWritten): void {
@@ -62,7 +63,13 @@ export class OutputView {
     this.units += text.length;
     this.nodeFor(key).appendData(text.slice(0, room));
     if (text.length <= room) return;
-    this.root.append(el("span", { class: "output-cut" }, t("The rest of the output is not shown.")));
+    this.say(t("The rest of the output is not shown."));
+  }
+
+  /** A line of the page's own among what the program wrote. */
+  private say(text: string): void {
+    this.root.append(el("span", { class: "output-cut" }, text));
+    this.last = null;
   }
 
   private nodeFor(key: string): Text {

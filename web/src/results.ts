@@ -23,14 +23,15 @@ export class ResultsView {
   private first = true;
 
   /** Show the latest run of `doc`; `version` is the document's, to tell whether it changed since. */
-  update(state: RoomState, doc: string, version: number): void {
+  update(state: RoomState, doc: string, version: number, you: string): void {
     const run = state.runs[doc] ?? null;
     const elsewhere = newerElsewhere(state, doc);
     const stale = run !== null && version > run.version;
     const key = JSON.stringify([doc, stamp(run), stamp(elsewhere), stale]);
     if (key === this.shown) return;
     this.shown = key;
-    fillWith(this.root, elsewhere && this.pointer(state, elsewhere));
+    const isNews = elsewhere !== null && elsewhere.by !== you;
+    fillWith(this.root, isNews && this.pointer(state, elsewhere));
     if (run) this.show(state, run, stale);
     else this.root.append(emptyText());
     this.tell(elsewhere ?? run);
@@ -52,12 +53,15 @@ export class ResultsView {
       run.what === "program"
         ? [programDetail(judged)]
         : [judged.some(hasDetails) ? this.table(run, judged) : null, hiddenGroups(judged, finished)];
+    // The counts go above a table that holds every hidden test, below one of a few examples.
+    if (judged.some((test) => !test.visible && hasDetails(test))) parts.reverse();
     this.root.append(...parts.filter((part) => part !== null));
   }
 
   private table(run: RunState, judged: TestJudged[]): HTMLElement {
-    const firstFailed = judged.find((test) => hasDetails(test) && test.verdict !== "accepted");
-    const body = judged.filter(hasDetails).map((test) => {
+    const rows = judged.filter(hasDetails).sort((one, other) => rank(one) - rank(other));
+    const firstFailed = rows.find((test) => test.verdict !== "accepted");
+    const body = rows.map((test) => {
       const key = `${run.run} ${test.test}`;
       const open = this.opened.get(key) ?? test === firstFailed;
       return testRows(test, open, (now) => this.opened.set(key, now));
@@ -73,6 +77,11 @@ export class ResultsView {
     if (isNews && !this.first) announce(headline(run, finished));
     this.first = false;
   }
+}
+
+/** Visible tests come first, and among them those that failed: what there is to look at. */
+function rank(test: TestJudged): number {
+  return (test.visible ? 0 : 2) + (test.verdict === "accepted" ? 1 : 0);
 }
 
 /** The latest run of another document, where it is later than that of `doc`. */
@@ -102,6 +111,7 @@ function emptyText(): HTMLElement {
 
 function headline(run: RunState, finished: RunFinished): string {
   const verdict = verdictText(finished.verdict);
+  if (run.what === "program" && finished.verdict === "accepted") return t("The program has finished");
   if (run.what === "program") return t("The program has ended: {verdict}", { verdict });
   const { passed, total } = finished;
   return t("{verdict}: {passed} of {total} tests passed", { verdict, passed, total });

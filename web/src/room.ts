@@ -27,7 +27,8 @@ export interface RoomHooks {
   onStatus(status: Status): void;
   /** The number of unsaved changes, or whether the server can't save. */
   onSaved(unsaved: number, cannotSave: boolean): void;
-  onDocuments(): void;
+  /** Documents were opened; by whom, where it happened just now. */
+  onDocuments(by: string | null): void;
   onRefusal(text: string): void;
 }
 
@@ -126,9 +127,9 @@ export class LiveRoom {
     this.model.apply(frame);
     if (frame.kind === "document_opened") {
       this.editors.open(frame.doc, frame.text, 0);
-      this.hooks.onDocuments();
+      this.hooks.onDocuments(null);
     }
-    if (frame.kind === "problem_opened") this.hooks.onDocuments();
+    if (frame.kind === "problem_opened") this.hooks.onDocuments(frame.by);
     if (frame.kind === "edited") this.editors.receive(frame);
   }
 
@@ -169,7 +170,7 @@ export class LiveRoom {
     }
     const waiting = this.held;
     this.held = null;
-    this.hooks.onDocuments();
+    this.hooks.onDocuments(null);
     waiting.forEach((frame) => this.handle(frame));
   }
 

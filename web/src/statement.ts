@@ -1,5 +1,5 @@
 /** What the candidate is asked to do. */
-import { byId, setText } from "./dom";
+import { byId, reachIfScrolling, setText } from "./dom";
 import type { RoomState } from "./frames";
 import { t } from "./strings";
 
@@ -15,6 +15,6 @@ export function showStatement(state: RoomState): void {
   const body = byId("statement-body");
   // The server renders Markdown and lets only safe elements through; scripts are barred by policy too.
   body.innerHTML = html;
-  for (const block of body.querySelectorAll("pre, table")) block.setAttribute("tabindex", "0");
+  reachIfScrolling(body.querySelectorAll<HTMLElement>("pre, table"));
   body.scrollTop = 0;
 }

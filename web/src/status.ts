@@ -1,6 +1,6 @@
 /** The state of the connection, and whether what was typed is saved. */
 import type { Status } from "./connection";
-import { byId, el, fillWith, icon, setText } from "./dom";
+import { button, byId, el, fillWith, icon, setText } from "./dom";
 import { t } from "./strings";
 
 /** How long a notice stays. */
@@ -49,14 +49,17 @@ function savedText(unsaved: number, cannotSave: boolean): string {
   return unsaved === 1 ? t("1 unsaved change") : t("{n} unsaved changes", { n: unsaved });
 }
 
-/** Say in passing what was refused. */
-export function showNotice(text: string): void {
+/** Say something in passing; with something to do about it, it stays until another document is shown. */
+export function showNotice(text: string, action?: { label: string; onClick(): void }): void {
   const notice = byId("notice");
   clearTimeout(noticeTimer);
-  setText(notice, text);
+  const act = action && button(action.label, { class: "button small" }, () => action.onClick());
+  fillWith(notice, el("span", {}, text), act);
   notice.hidden = false;
-  noticeTimer = window.setTimeout(() => {
-    notice.hidden = true;
-    notice.textContent = "";
-  }, NOTICE_MS);
+  if (!action) noticeTimer = window.setTimeout(hideNotice, NOTICE_MS);
+}
+
+export function hideNotice(): void {
+  byId("notice").hidden = true;
+  fillWith(byId("notice"));
 }

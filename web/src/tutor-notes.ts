@@ -24,7 +24,6 @@ export class Notes {
   }
 
   update(state: RoomState, tutor: TutorState): void {
-    byId("note-form").hidden = state.ended;
     if (tutor.notes.length === this.shown) return;
     this.shown = tutor.notes.length;
     const rows = tutor.notes.map((note) =>

@@ -16,25 +16,24 @@ export class Scores {
   update(state: RoomState, tutor: TutorState): void {
     const open = tutor.problems.find((problem) => problem.id === state.problem);
     const scores = tutor.scores[open?.id ?? ""] ?? {};
-    const key = JSON.stringify([open?.id, scores, state.ended]);
+    const key = JSON.stringify([open?.id, scores]);
     // Not while somebody writes a comment: their own score comes back as an event and redraws this.
     if (key === this.shown || byId("scores").contains(commentInUse())) return;
     this.shown = key;
-    fillWith(byId("scores"), ...this.criteria(open, scores, state.ended));
+    fillWith(byId("scores"), ...this.criteria(open, scores));
   }
 
   private criteria(
     open: GuideProblem | undefined,
     scores: Record<string, Score>,
-    ended: boolean,
   ): HTMLElement[] {
     if (!open || open.rubric.length === 0) {
       return [el("p", { class: "muted" }, t("This task has no rubric."))];
     }
-    return open.rubric.map((criterion) => this.criterion(criterion, scores[criterion.id], ended));
+    return open.rubric.map((criterion) => this.criterion(criterion, scores[criterion.id]));
   }
 
-  private criterion(criterion: Criterion, score: Score | undefined, ended: boolean): HTMLElement {
+  private criterion(criterion: Criterion, score: Score | undefined): HTMLElement {
     const name = `score-${criterion.id}`;
     const comment = el("input", {
       type: "text",
@@ -43,7 +42,6 @@ export class Scores {
       value: score?.comment ?? "",
       placeholder: t("Why (optional)"),
       "aria-label": t("Comment on: {criterion}", { criterion: criterion.look_for }),
-      disabled: ended,
     });
     const levels = LEVELS.map((level) => {
       const input = el("input", {
@@ -51,8 +49,7 @@ export class Scores {
         name,
         value: String(level),
         checked: score?.level === level,
-        disabled: ended,
-      });
+        });
       input.addEventListener("change", () => this.send(criterion.id, level, comment.value));
       const meaning = criterion.scale[String(level)] ?? "";
       return el("label", { class: "level" }, input, el("span", { class: "level-number" }, String(level)), el("span", {}, meaning));

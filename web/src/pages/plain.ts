@@ -1,6 +1,7 @@
 /** All pages but the room: the theme's button, copy buttons, and questions before what can't be undone. */
 import { copyText } from "../copy";
-import { useStrings } from "../strings";
+import { reachIfScrolling } from "../dom";
+import { timeOfDay, useStrings } from "../strings";
 import { themeButton } from "../theme";
 
 const words = document.getElementById("strings")?.textContent;
@@ -63,5 +64,7 @@ const moments = new Intl.DateTimeFormat(document.documentElement.lang, {
 for (const time of document.querySelectorAll<HTMLTimeElement>("time[data-time]")) {
   const at = new Date(Number(time.dataset["time"]));
   time.dateTime = at.toISOString();
-  time.textContent = moments.format(at);
+  time.textContent = time.dataset["only"] === "hour" ? timeOfDay(at.getTime()) : moments.format(at);
 }
+
+reachIfScrolling(document.querySelectorAll("pre"));

@@ -1,9 +1,12 @@
 /** The room's page: draws what the live room knows, and passes on what people do. */
+import { announce } from "../announce";
 import { ClockView } from "../clock";
 import { closingButton, showClosing } from "../closing";
 import type { ErrorLine } from "../error-lines";
 import { byId, setText } from "../dom";
 import type { RoomState, RunState } from "../frames";
+import { inert } from "../inert";
+import { nameOf } from "../model";
 import { OutputView } from "../output";
 import { showParticipants } from "../participants";
 import { ResultsView } from "../results";
@@ -11,18 +14,24 @@ import { LiveRoom, type Boot } from "../room";
 import { RunBar } from "../run";
 import { splitter } from "../split";
 import { showStatement } from "../statement";
-import { showConnection, showNotice, showSaved } from "../status";
+import { hideNotice, showConnection, showNotice, showSaved } from "../status";
 import { t, useStrings } from "../strings";
-import { DocumentTabs } from "../tabs";
+import { DocumentTabs, documentName } from "../tabs";
 import { themeButton } from "../theme";
 import { TutorGuide, labelTutorControls } from "../tutor";
 import { verdictText } from "../verdicts";
+
+/** How much of an error's message a line of code has room for, in characters. */
+const NOTE_LENGTH = 90;
 
 class RoomPage {
   private room: LiveRoom | null = null;
   /** The task's document when it was last put on the page. */
   private followed: string | null = null;
-  private marked = "";
+  /** The document on the page: it stays there over a fresh start. */
+  private onPage: string | null = null;
+  /** How much of each document's latest run was looked through for error lines. */
+  private readonly marked = new Map<string, string>();
   private readonly draws: ((state: RoomState, room: LiveRoom) => void)[] = [];
 
   constructor(private readonly boot: Boot) {}
@@ -38,8 +47,8 @@ class RoomPage {
         showSaved(unsaved, cannotSave);
         this.room?.model.changed();
       },
-      onDocuments: () => this.followTask(),
-      onRefusal: showNotice,
+      onDocuments: (by) => this.followTask(by),
+      onRefusal: (text) => showNotice(text),
     });
     this.room = room;
     this.parts(room);
@@ -69,7 +78,7 @@ class RoomPage {
       (state) => runBar.update(state, room.editors.current),
       (state) => {
         const doc = room.editors.current;
-        results.update(state, doc, room.editors.version(doc));
+        results.update(state, doc, room.editors.version(doc), room.model.you?.id ?? "");
         output.update(state.runs[doc] ?? null);
       },
       (state) => this.markErrors(state, room),
@@ -77,20 +86,39 @@ class RoomPage {
     );
   }
 
-  /** The task's document comes to the front whenever another task is opened. */
-  private followTask(): void {
+  /** The task's document comes to the front when another is opened, but never under somebody's keys. */
+  private followTask(by: string | null): void {
     const room = this.room;
     const state = room?.model.state;
     if (!room || !state) return;
     const doc = state.doc ?? "scratch";
-    if (doc !== this.followed || room.editors.current === "") {
-      this.followed = doc;
-      room.editors.show(doc);
+    const isOther = doc !== this.followed;
+    this.followed = doc;
+    if (room.editors.current === "") {
+      const before = this.onPage !== null && room.editors.names().includes(this.onPage);
+      this.show(before && !isOther ? (this.onPage ?? doc) : doc);
+    } else if (isOther) {
+      this.bringForward(state, room, doc, by);
     }
     room.model.changed();
   }
 
+  private bringForward(state: RoomState, room: LiveRoom, doc: string, by: string | null): void {
+    const name = nameOf(state, by ?? "");
+    const text = t("{name} opened “{title}”", { name, title: documentName(state, doc) });
+    if (by !== room.model.you?.id) announce(text);
+    if (by === room.model.you?.id || !room.editors.isTyping()) this.show(doc);
+    else showNotice(text, { label: t("Go there"), onClick: () => this.goTo(doc) });
+  }
+
+  private goTo(doc: string): void {
+    this.show(doc);
+    this.room?.editors.focus();
+  }
+
   private show(doc: string): void {
+    this.onPage = doc;
+    hideNotice();
     this.room?.editors.show(doc);
     this.room?.model.changed();
   }
@@ -106,11 +134,15 @@ class RoomPage {
 
   /** Mark the lines that the latest run of each document stumbled on. */
   private markErrors(state: RoomState, room: LiveRoom): void {
-    const runs = Object.values(state.runs);
-    const key = runs.map((run) => `${run.run} ${run.events.length}`).join();
-    if (key === this.marked) return;
-    this.marked = key;
-    runs.forEach((run) => room.editors.markErrors(run.doc, errorLinesOf(run)));
+    for (const [doc, run] of Object.entries(state.runs)) {
+      const stamp = `${run.run} ${run.events.length}`;
+      const before = this.marked.get(doc);
+      if (stamp === before || !room.editors.names().includes(doc)) continue;
+      this.marked.set(doc, stamp);
+      // A page that was opened after the text had changed can't tell where the lines went.
+      const isOld = before === undefined && state.documents[doc]?.version !== run.version;
+      room.editors.markErrors(doc, isOld ? [] : errorLinesOf(run));
+    }
   }
 }
 
@@ -127,10 +159,23 @@ function errorLinesOf(run: RunState): ErrorLine[] {
   for (const event of run.events) {
     if (event.kind !== "test_judged" && event.kind !== "run_finished") continue;
     if (!event.line || texts.has(event.line)) continue;
-    const what = event.kind === "test_judged" ? (event.name ?? event.test) : "";
-    texts.set(event.line, [verdictText(event.verdict), what].filter(Boolean).join(" · "));
+    const said = event.kind === "test_judged" ? lastLine(event.detail ?? "") : "";
+    texts.set(event.line, said || lastLine(errorOutput(run)) || verdictText(event.verdict));
   }
   return [...texts].map(([line, text]) => ({ line, text }));
+}
+
+/** What a free run wrote to its error stream; of a test, its own detail says it. */
+function errorOutput(run: RunState): string {
+  if (run.what !== "program") return "";
+  const pieces = run.events.map((one) => (one.kind === "output" && one.stream === "stderr" ? one.text : ""));
+  return pieces.join("");
+}
+
+/** The last line of `text` with something in it, as the note at an error line shows it. */
+function lastLine(text: string): string {
+  const line = inert(text).split("\n").map((one) => one.trim()).filter(Boolean).at(-1) ?? "";
+  return line.length > NOTE_LENGTH ? `${line.slice(0, NOTE_LENGTH - 1)}…` : line;
 }
 
 /** Hides the task to give the code more room. */
