@@ -38,6 +38,8 @@ class Typist:
     pending: list[tuple[str, ChangeSet]] = field(default_factory=list)
     typed: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
+    came_at: int = 0
+    """How many edits the document had when this client first came in."""
     on_its_way: bool = False
     stopping: bool = False
     closes: list[int] = field(default_factory=list)
@@ -89,6 +91,7 @@ class Typist:
         assert not self.typed, "the room forgot what came after this client's last entry"
         document = welcome["state"]["documents"][DOC]
         self.confirmed, self.version = to_units(document["text"]), document["version"]
+        self.came_at = self.version
         self.seq = welcome["seq"]
 
     async def _type(self, socket: ClientConnection) -> None:
