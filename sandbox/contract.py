@@ -7,7 +7,7 @@ out, in the order in which they happened. No expected answer is ever part of a s
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -60,6 +60,10 @@ class TestInput:
     """What stands on standard input (program and interactive mode)."""
     limits: Limits | None = None
     """In place of the submission's, where this test has its own."""
+    batch: str = ""
+    """Tests of one batch may meet each other's inputs: neighbours may share a process (function
+    mode, and only where the caller can tell a right outcome; see `Sandbox.run`). Hidden and visible
+    tests are never of one batch. The empty text stands for a process of its own, always."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +80,17 @@ class Submission:
     """How the tests call it, for a message: `allocate(stock, orders)`."""
     filename: str = "main.py"
     """What tracebacks call the source."""
+
+    def limits_of(self, test: TestInput) -> Limits:
+        """The limits in force for one of its tests."""
+        return test.limits or self.limits
+
+    @property
+    def memory_bytes(self) -> int:
+        """The most that any of its tests may use."""
+        return max(
+            self.limits.memory_bytes, *(self.limits_of(t).memory_bytes for t in self.tests), 0
+        )
 
 
 class Ended(StrEnum):
@@ -171,8 +186,23 @@ class Run(Protocol):
 class Sandbox(Protocol):
     """Somewhere that submissions run: the pool in this process, or a queue to other machines."""
 
-    def run(self, submission: Submission) -> AbstractAsyncContextManager[Run]:
-        """Start `submission` in a container of its own.
+    def run(
+        self,
+        submission: Submission,
+        *,
+        owner: str = "",
+        on_waiting: Callable[[int], None] | None = None,
+        accepts: Callable[[Outcome], bool] | None = None,
+    ) -> AbstractAsyncContextManager[Run]:
+        """Start `submission` in a container of its own, as soon as there is one.
+
+        Whoever has the fewest runs under way is next; `owner` says whose this one is, a room's id.
+        While it has to wait, `on_waiting` is told its place in line, 1 for the next, once for each
+        change; nothing is told to one that need not wait.
+
+        With `accepts`, tests of one batch may share a process. It is asked about each of their
+        outcomes, and one that it does not accept counts for nothing: that test is run again alone,
+        so that no verdict depends on what another test left behind.
 
         Raises `SandboxUnavailableError` on entry where there is nothing to run in.
         """

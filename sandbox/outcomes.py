@@ -110,6 +110,27 @@ class Transcript:
         return "".join(self._stdout)
 
 
+def shared_outcome(test: TestInput, frame: wire.Frame) -> Outcome:
+    """The outcome of a test that shared its process: it returned a value, and nothing else.
+
+    Raises `WireError` for a frame that no harness sends then.
+    """
+    if frame.kind != wire.OUTCOME:
+        raise WireError(f"a frame of kind {frame.kind} during a batch")
+    record, report = _split(frame.body)
+    if record.ended != Ended.RETURNED:
+        raise WireError(f"a test of a batch that ended as {record.ended}")
+    return Outcome(
+        test=test.id,
+        ended=Ended.RETURNED,
+        time_ms=record.time_us / 1000,
+        cpu_ms=record.cpu_us / 1000,
+        memory_bytes=record.memory_bytes,
+        value=_value(Ended.RETURNED, report),
+        exit_code=record.exit_code,
+    )
+
+
 def _split(body: bytes) -> tuple[wire.OutcomeRecord, wire.Frame | None]:
     if len(body) < wire.OUTCOME_SIZE:
         raise WireError(f"an outcome of {len(body)} bytes")

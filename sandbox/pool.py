@@ -1,75 +1,92 @@
 """The sandbox in this process: every run gets a container of its own, used once.
 
-`Pool` is an async context manager that owns its background work; a run is one inside it, and owns
-its container. At most `size` runs are under way; others wait in the order in which they came and
-may be cancelled while they wait.
+Containers stand ready: made, started, their harness booted and waiting. A run takes one and is
+never kept waiting for the engine; in the background two makers put others in its place. Where none
+is ready, runs wait in a line that is fair between owners, and are told their place in it.
 
-A run hands its tests to the container one at a time, each only after the harness has acknowledged
-that nothing of the one before is left. A container that does not acknowledge, or that had to be
-ended from here because its harness let the time pass, is replaced for the tests that remain.
+`Pool` is an async context manager that owns its containers and its background work.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
-import time
-from collections.abc import AsyncIterator, Coroutine, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import replace
-from typing import Any, Self, TypeVar
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Self
 
-from sandbox import wire
-from sandbox.container import Container, ContainerDiedError, Engine, EngineSettings
+from sandbox.container import Container, EngineSettings
 from sandbox.contract import (
-    KIB,
-    MIB,
-    Ended,
     Limits,
-    Mode,
     Outcome,
-    Output,
     SandboxError,
     SandboxUnavailableError,
     Submission,
-    TestInput,
 )
-from sandbox.outcomes import Transcript
-
-PING_EVERY_S = 2.0
-SWEEP_EVERY_S = 60.0
-GRACE_S = 1.0
-"""How long after a test's own limit the host waits for its harness before it ends both."""
-STOP_GRACE_S = 0.5
-RUN_OUTPUT_BYTES = MIB
-"""How much of a run is streamed; past it, a test's own `stdout` still counts in full."""
-TYPED_BYTES = 64 * KIB
-TYPED_EARLY_BYTES = MIB
-CLEAN_WITHIN_S = 2.0
-
-T = TypeVar("T")
+from sandbox.engine import Engine
+from sandbox.line import Line, Waiter
+from sandbox.run import PoolRun
 
 _log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 2.0
+"""With the engine's own two seconds to answer, one that went away is noticed within four."""
+SWEEP_EVERY_S = 60.0
+MAKERS = 2
+"""More at once make no more containers a second on a small machine, and slow what runs beside."""
+TRY_AGAIN_S = 1.0
+FAILURES_TOLD = 2
+"""After so many containers in a row that did not come up, those who wait are told."""
+WARM_MEMORY_BYTES = Limits().memory_bytes
+"""What a ready container's programs may use. For more than this one is made when it is asked for:
+the engine sets a container's memory when it makes it."""
+
+
+@dataclass(eq=False)
+class _Request(Waiter):
+    """A run in line; `granted` brings its container, or None where it is to be made for it."""
+
+    memory_bytes: int = 0
+    granted: asyncio.Future[Container | None] = field(default_factory=asyncio.Future)
+
+    @property
+    def is_usual(self) -> bool:
+        return self.memory_bytes <= WARM_MEMORY_BYTES
 
 
 class Pool:
     """Throwaway containers on this machine's engine; see `contract.Sandbox`."""
 
-    def __init__(self, settings: EngineSettings | None = None, size: int = 4) -> None:
-        """`size` bounds how many runs are under way at once, each in its own container."""
+    def __init__(
+        self, settings: EngineSettings | None = None, size: int = 4, warm: int | None = None
+    ) -> None:
+        """At most `size` runs are under way at once; `warm` containers, as many unless told
+        otherwise, stand ready for the next ones."""
         self._engine = Engine(settings)
-        self._slots = asyncio.Semaphore(size)
+        self._size = size
+        self._warm = size if warm is None else warm
+        self._line: Line[_Request] = Line()
+        self._ready: deque[Container] = deque()
+        self._being_made = 0
+        self._failures = 0
+        self._turn = asyncio.Semaphore(MAKERS)
+        self._short = asyncio.Event()
+        self._look_now = asyncio.Event()
         self._why_unavailable: str | None = "The Docker engine has not answered yet."
+        self._burials: asyncio.TaskGroup
         self._background = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._engine)
-            await self._look()
+            self._burials = await stack.enter_async_context(asyncio.TaskGroup())
+            stack.callback(self._bury_ready)
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            tasks = [group.create_task(self._keep_looking()), group.create_task(self._sweep())]
-            for task in tasks:
+            await self._look()
+            work = [self._keep_looking(), self._sweep(), *(self._make() for _ in range(MAKERS))]
+            for task in [group.create_task(one) for one in work]:
                 stack.callback(task.cancel)
             self._background = stack.pop_all()
         return self
@@ -87,28 +104,169 @@ class Pool:
         """What is wrong and how to mend it, in one sentence or two; None while runs work."""
         return self._why_unavailable
 
-    @asynccontextmanager
-    async def run(self, submission: Submission) -> AsyncIterator[PoolRun]:
-        """Start `submission` in a container of its own, once one of the pool's places is free.
+    @property
+    def ready(self) -> int:
+        """How many containers stand ready."""
+        return sum(container.is_alive for container in self._ready)
 
-        Raises `SandboxUnavailableError` without an engine or image, `SandboxError` where the
-        container does not come up.
+    @asynccontextmanager
+    async def run(
+        self,
+        submission: Submission,
+        *,
+        owner: str = "",
+        on_waiting: Callable[[int], None] | None = None,
+        accepts: Callable[[Outcome], bool] | None = None,
+    ) -> AsyncIterator[PoolRun]:
+        """Start `submission` in a container of its own, as soon as there is one.
+
+        Raises `SandboxUnavailableError` without an engine or image, `SandboxError` where no
+        container comes up.
         """
-        async with self._slots, AsyncExitStack() as stack:
-            run = PoolRun(self._engine, submission, stack)
-            try:
-                await run.begin()
-            except SandboxUnavailableError as error:
-                self._why_unavailable = str(error)
-                raise
+        told = on_waiting or _tell_nobody
+        request = _Request(owner, told, memory_bytes=submission.memory_bytes)
+        run = PoolRun(self, submission, accepts)
+        container = await self._granted(request)
+        try:
+            run.use(container or await self._make_for(request))
             yield run
+        finally:
+            run.leave()
+            self._line.end(request)
+            self._serve()
+
+    async def another(self, memory_bytes: int) -> Container:
+        """A container in place of one that a run under way had to give up."""
+        async with self._turn:
+            return await self._engine.make(max(memory_bytes, WARM_MEMORY_BYTES))
+
+    def bury(self, container: Container) -> None:
+        """End a container at once; that it is gone is seen to in the background."""
+        container.hang_up()
+        self._burials.create_task(self._engine.remove(container))
+
+    # The line.
+
+    async def _granted(self, request: _Request) -> Container | None:
+        """Wait for a container, or for a place where one is to be made for this request."""
+        if self._why_unavailable is not None:
+            raise SandboxUnavailableError(self._why_unavailable)
+        self._line.join(request)
+        self._serve()
+        try:
+            return await request.granted
+        except BaseException:
+            self._take_back(request)
+            raise
+
+    def _take_back(self, request: _Request) -> None:
+        """A request was given up: in line, or after it was granted and before it was told so."""
+        self._line.leave(request)
+        granted = request.granted
+        if granted.done() and not granted.cancelled() and granted.exception() is None:
+            self._line.end(request)
+            if container := granted.result():
+                self._ready.appendleft(container)
+        self._serve()
+
+    def _serve(self) -> None:
+        """Give those who are next what there is; tell the others their place."""
+        while self._line.under_way < self._size and (request := self._next()):
+            container = self._take() if request.is_usual else None
+            if request.is_usual and container is None:
+                break
+            self._line.begin(request)
+            request.granted.set_result(container)
+        self._line.tell_positions()
+        self._ask_for_more()
+
+    def _next(self) -> _Request | None:
+        """The first in line whom waiting for the makers does not hold up."""
+        for request in self._line.order():
+            if self._ready or not request.is_usual:
+                return request
+        return None
+
+    def _take(self) -> Container | None:
+        while self._ready:
+            container = self._ready.popleft()
+            if container.is_alive:
+                return container
+            self._look_now.set()  # its end may be the engine's
+            self.bury(container)
+        return None
+
+    def _fail_all(self, error: SandboxError) -> None:
+        for request in self._line.order():
+            self._line.leave(request)
+            if not request.granted.done():
+                request.granted.set_exception(error)
+
+    # The makers.
+
+    def _ask_for_more(self) -> None:
+        if self.available and len(self._ready) + self._being_made < self._warm:
+            self._short.set()
+        else:
+            self._short.clear()
+
+    async def _make(self) -> None:
+        while True:
+            await self._short.wait()
+            self._being_made += 1
+            self._ask_for_more()
+            try:
+                container = await self.another(WARM_MEMORY_BYTES)
+            except SandboxError as error:
+                await self._make_later(error)
+            else:
+                self._failures = 0
+                self._ready.append(container)
+            finally:
+                self._being_made -= 1
+                self._serve()
+
+    async def _make_later(self, error: SandboxError) -> None:
+        """Let a while go by; tell those who wait, if it was not the first that failed."""
+        _log.warning("a container did not come up: %s", error)
+        self._failures += 1
+        if isinstance(error, SandboxUnavailableError):
+            self._note(str(error))
+        elif self._failures >= FAILURES_TOLD:
+            self._fail_all(error)
+        await asyncio.sleep(TRY_AGAIN_S)
+
+    async def _make_for(self, request: _Request) -> Container:
+        try:
+            return await self.another(request.memory_bytes)
+        except SandboxUnavailableError as error:
+            self._note(str(error))
+            raise
+
+    # What goes on all the time.
+
+    def _note(self, why_unavailable: str | None) -> None:
+        """Take in whether the engine is there; without one, nobody is left to wait for it."""
+        self._why_unavailable = why_unavailable
+        if why_unavailable is not None:
+            self._fail_all(SandboxUnavailableError(why_unavailable))
+        self._ask_for_more()
 
     async def _look(self) -> None:
-        self._why_unavailable = await self._engine.why_unavailable()
+        self._note(await self._engine.why_unavailable())
+        for container in [one for one in self._ready if not one.is_alive]:
+            self._ready.remove(container)
+            self.bury(container)
+        self._ask_for_more()
 
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(PING_EVERY_S)
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._look_now.wait()
+            except TimeoutError:
+                pass
+            self._look_now.clear()
             await self._look()
 
     async def _sweep(self) -> None:
@@ -121,177 +279,10 @@ class Pool:
                 _log.info("left-over containers removed: %d", removed)
             await asyncio.sleep(SWEEP_EVERY_S)
 
-
-class PoolRun:
-    """A submission under way in its container; see `contract.Run`."""
-
-    def __init__(self, engine: Engine, submission: Submission, stack: AsyncExitStack) -> None:
-        self._engine = engine
-        self._submission = submission
-        self._stack = stack
-        self._container: Container | None = None
-        self._is_clean = False
-        self._stopped = False
-        self._until = 0.0
-        self._waiting: asyncio.Timeout | None = None
-        self._typed_early: list[tuple[int, bytes]] | None = []
-        self._streamed_bytes = 0
-        self._unseen_bytes = 0
-
-    async def begin(self) -> None:
-        """Get a container, and give it what all tests share."""
-        limits = [self._submission.limits, *(self._limits(t) for t in self._submission.tests)]
-        memory_bytes = max(limit.memory_bytes for limit in limits)
-        container = self._engine.container(memory_bytes)
-        self._container = await self._stack.enter_async_context(container)
-        await self._container.send(wire.JOB, _job(self._submission))
-        self._is_clean = True
-
-    async def __aiter__(self) -> AsyncIterator[Output | Outcome]:
-        for test in self._submission.tests:
-            container = await self._clean_container()
-            if self._stopped:
-                return
-            async for event in self._run_test(container, test):
-                yield event
-
-    async def write_stdin(self, text: str) -> None:
-        """Type `text` into the program; what comes before it has begun is kept for it.
-
-        Past 1 MiB that it does not read, the rest is dropped.
-        """
-        for kind, body in _typed(text):
-            await self._type(kind, body)
-
-    async def close_stdin(self) -> None:
-        """End of file on standard input, after what was typed."""
-        await self._type(wire.EOF, b"")
-
-    async def stop(self) -> None:
-        """Kill the program: its test ends as `STOPPED`, or none does where none is under way."""
-        self._stopped = True
-        self._until = asyncio.get_running_loop().time() + STOP_GRACE_S
-        if self._waiting is not None:
-            self._waiting.reschedule(self._until)
-        await self._tell(wire.STOP)
-
-    async def _type(self, kind: int, body: bytes) -> None:
-        if self._typed_early is None:
-            await self._tell(kind, body)
-        elif len(self._typed_early) * TYPED_BYTES < TYPED_EARLY_BYTES:
-            self._typed_early.append((kind, body))
-
-    async def _tell(self, kind: int, body: bytes = b"") -> None:
-        # A container that died is reported where its events are read.
-        if self._container is not None:
-            with suppress(ContainerDiedError):
-                await self._container.send(kind, body)
-
-    def _limits(self, test: TestInput) -> Limits:
-        return test.limits or self._submission.limits
-
-    async def _clean_container(self) -> Container:
-        """The container, once it has acknowledged that nothing is left in it; else a new one."""
-        if self._container is not None and not self._is_clean:
-            self._allow(CLEAN_WITHIN_S)
-            try:
-                self._is_clean = (await self._within(self._container.receive())).kind == wire.CLEAN
-            except (TimeoutError, ContainerDiedError) as error:
-                _log.info("a container that was not clean after a test is replaced: %r", error)
-            if not self._is_clean:
-                await self._discard_container()
-        if self._container is None:
-            await self.begin()
-        assert self._container is not None  # noqa: S101  # begin() has raised, or made one
-        return self._container
-
-    async def _discard_container(self) -> None:
-        self._container = None
-        await self._stack.aclose()
-
-    async def _run_test(
-        self, container: Container, test: TestInput
-    ) -> AsyncIterator[Output | Outcome]:
-        transcript = Transcript(test, self._submission.mode, self._limits(test))
-        began = time.monotonic()
-        self._is_clean = False
-        self._allow(transcript.limits.time_s + GRACE_S)
-        try:
-            await self._within(self._start(container, test))
-            while not transcript.ended:
-                frame = await self._within(container.receive())
-                for event in transcript.read(frame):
-                    for shown in self._shown(event):
-                        yield shown
-        except wire.WireError as error:
-            raise ContainerDiedError(f"The container died: it sent {error}.") from error
-        except TimeoutError:
-            await self._discard_container()
-            ended = Ended.STOPPED if self._stopped else Ended.TIME_LIMIT
-            yield transcript.cut_short(ended, (time.monotonic() - began) * 1000)
-
-    async def _start(self, container: Container, test: TestInput) -> None:
-        limits = self._limits(test)
-        record = wire.TestRecord(
-            time_ms=round(limits.time_s * 1000),
-            memory_bytes=limits.memory_bytes,
-            output_bytes=limits.output_bytes,
-        )
-        given = _input(test, self._submission.mode)
-        await container.send(wire.TEST, record.pack() + given)
-        if self._submission.mode is Mode.INTERACTIVE:
-            for kind, body in [*_typed(test.stdin), *(self._typed_early or [])]:
-                await container.send(kind, body)
-            self._typed_early = None
-
-    def _allow(self, seconds: float) -> None:
-        """Let what follows take so long; once Stop was pressed, its own grace is all there is."""
-        if not self._stopped:
-            self._until = asyncio.get_running_loop().time() + seconds
-
-    async def _within(self, work: Coroutine[Any, Any, T]) -> T:
-        """Await `work` for as long as was allowed, or less if Stop is pressed meanwhile."""
-        try:
-            async with asyncio.timeout_at(self._until) as self._waiting:
-                return await work
-        finally:
-            self._waiting = None
-
-    def _shown(self, event: Output | Outcome) -> Iterator[Output | Outcome]:
-        """The event as far as the run's own cap on streamed output lets it through."""
-        if isinstance(event, Outcome):
-            dropped = event.output_dropped_bytes + self._unseen_bytes
-            self._unseen_bytes = 0
-            yield replace(event, output_dropped_bytes=dropped)
-            return
-        data = event.text.encode("utf-8", "replace")
-        kept = data[: RUN_OUTPUT_BYTES - self._streamed_bytes]
-        self._streamed_bytes += len(kept)
-        self._unseen_bytes += len(data) - len(kept)
-        if kept:
-            yield replace(event, text=kept.decode("utf-8", "ignore"))
+    def _bury_ready(self) -> None:
+        while self._ready:
+            self.bury(self._ready.popleft())
 
 
-def _job(submission: Submission) -> bytes:
-    job = {
-        "source": submission.source,
-        "mode": submission.mode.value,
-        "entry": submission.entry,
-        "signature": submission.signature,
-        "filename": submission.filename,
-    }
-    return json.dumps(job).encode()
-
-
-def _typed(text: str) -> Iterator[tuple[int, bytes]]:
-    """Typed text as frames' kinds and bodies."""
-    data = text.encode("utf-8", "replace")
-    for start in range(0, len(data), TYPED_BYTES):
-        yield wire.STDIN, data[start : start + TYPED_BYTES]
-
-
-def _input(test: TestInput, mode: Mode) -> bytes:
-    """What the test's own process reads before anything of the candidate's runs in it."""
-    if mode is Mode.FUNCTION:
-        return json.dumps(test.args).encode()
-    return test.stdin.encode("utf-8", "replace") if mode is Mode.PROGRAM else b""
+def _tell_nobody(_position: int) -> None:
+    """For runs whose place in line nobody asked for."""

@@ -24,6 +24,9 @@ TEST = 2
 STDIN = 3
 EOF = 4
 STOP = 5
+BATCH = 6
+"""Tests of a function that may share a process: a `TestRecord` for each, then a JSON array of their
+arguments. As many `OUTCOME`s follow as returned in silence, in their order, and then `CLEAN`."""
 
 READY = 16
 """Harness to host: booted, waiting for a job."""

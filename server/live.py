@@ -331,7 +331,7 @@ class LiveRoom:
         async def record(events: Sequence[AnyEvent]) -> None:
             await self._record(Record(started.run, events))
 
-        performance = Performance(self._sandbox, job, record)
+        performance = Performance(self._sandbox, job, record, self.name)
         work = self._see_through(performance, started.run)
         task = asyncio.create_task(work, name=f"{self.name} {started.run}")
         self._running[started.run] = (performance, task)

@@ -115,6 +115,13 @@ class _Tally:
         text = outcome.error.traceback.rstrip("\n") + "\n"
         return [OutputWritten(run=self.job.started.run, stream="stderr", text=text)]
 
+    def accepts(self, outcome: Outcome) -> bool:
+        """Whether a test that shared its process with others passed; else it is run alone."""
+        part = self.job.part
+        if part is None:
+            return False
+        return judge(part, part.case(outcome.test), outcome).verdict is Verdict.ACCEPTED
+
     def _judge(self, part: Part, outcome: Outcome) -> TestJudged:
         case, group = part.case(outcome.test), part.group_of(outcome.test)
         judgement = judge(part, case, outcome)
@@ -228,8 +235,10 @@ def _input(part: Part, case: TestCase) -> str:
 class Performance:
     """A run under way. `perform` sees it to its end; the others reach into it."""
 
-    def __init__(self, sandbox: Sandbox, job: Job, record: RecordEvents) -> None:
+    def __init__(self, sandbox: Sandbox, job: Job, record: RecordEvents, owner: str = "") -> None:
+        """`owner` is whose run it is, the room's name, for a line that is fair between rooms."""
         self._sandbox = sandbox
+        self._owner = owner
         self._job = job
         self._record = record
         self._tally = _Tally(job, job.submission)
@@ -281,7 +290,10 @@ class Performance:
         await self._end(self._tally.failed(Verdict.JUDGE_ERROR, failure))
 
     async def _attempt(self) -> None:
-        async with self._sandbox.run(self._tally.submission) as run:
+        asked = self._sandbox.run(
+            self._tally.submission, owner=self._owner, accepts=self._tally.accepts
+        )
+        async with asked as run:
             self._in_sandbox = True
             control = asyncio.create_task(self._control(run))
             try:
@@ -374,7 +386,14 @@ class NoSandbox:
         return self._reason
 
     @asynccontextmanager
-    async def run(self, _submission: Submission) -> AsyncIterator[Run]:
+    async def run(
+        self,
+        submission: Submission,  # noqa: ARG002  # nothing is run, so nothing is looked at
+        *,
+        owner: str = "",  # noqa: ARG002
+        on_waiting: Callable[[int], None] | None = None,  # noqa: ARG002
+        accepts: Callable[[Outcome], bool] | None = None,  # noqa: ARG002
+    ) -> AsyncIterator[Run]:
         """Raise `SandboxUnavailableError` with the reason."""
         raise SandboxUnavailableError(self._reason)
         yield

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from sandbox.contract import Ended, Outcome, Output, SandboxError, Submission, TestInput
@@ -65,7 +65,14 @@ class ScriptedSandbox:
         self._script: asyncio.Queue[object] = asyncio.Queue()
 
     @asynccontextmanager
-    async def run(self, submission: Submission) -> AsyncIterator[ScriptedRun]:
+    async def run(
+        self,
+        submission: Submission,
+        *,
+        owner: str = "",  # noqa: ARG002  # one script, whoever asks
+        on_waiting: Callable[[int], None] | None = None,  # noqa: ARG002
+        accepts: Callable[[Outcome], bool] | None = None,  # noqa: ARG002
+    ) -> AsyncIterator[ScriptedRun]:
         """Start a run, which the test can take from `runs`."""
         run = ScriptedRun(submission, self._script)
         self.runs.put_nowait(run)

@@ -78,20 +78,45 @@ def main(job: Job, record: wire.TestRecord, length: int, ends: Ends) -> NoReturn
     """Read the test's input (`length` bytes of the host's stream), run it, report, and exit."""
     status = os.EX_SOFTWARE
     try:
-        given = read_exactly(0, length)
-        os.write(ends.report, TAKEN)
-        os.setsid()
-        _take_descriptors(ends, given if job.mode == "program" else b"")
-        _take_limits(record)
-        _forget_harness()
-        _open_streams()
-        telling.remember_source(job.source, job.filename)
+        given = _begin(job, record, length, ends)
         status = _run(job, given, Reporter(ends.report, os.getpid()))
         _wind_up(job)
     except BaseException:
         traceback.print_exc()
     finally:
         os._exit(status)  # whatever happens, this process never returns into the harness's code
+
+
+def main_of_batch(job: Job, record: wire.TestRecord, length: int, ends: Ends) -> NoReturn:
+    """As `main`, for several tests: report each value, and exit at anything but a value.
+
+    What went wrong is not told: that test is run again, alone.
+    """
+    try:
+        given = _begin(job, record, length, ends)
+        module = _module(job)
+        reporter = Reporter(ends.report, os.getpid())
+        arguments = json.loads(given)
+        exec(_compiled(job), module.__dict__)  # noqa: S102  # this is what the container is for
+        for args in arguments:
+            _call(job, module, args, reporter)
+            if threading.active_count() > 1:
+                break
+    finally:
+        os._exit(os.EX_OK)
+
+
+def _begin(job: Job, record: wire.TestRecord, length: int, ends: Ends) -> bytes:
+    """Read the input, and give up all that was inherited."""
+    given = read_exactly(0, length)
+    os.write(ends.report, TAKEN)
+    os.setsid()
+    _take_descriptors(ends, given if job.mode == "program" else b"")
+    _take_limits(record)
+    _forget_harness()
+    _open_streams()
+    telling.remember_source(job.source, job.filename)
+    return given
 
 
 def read_exactly(descriptor: int, length: int) -> bytes:
@@ -176,10 +201,7 @@ def _unbuffered(descriptor: int, errors: str) -> io.TextIOWrapper:
 def _run(job: Job, given: bytes, reporter: Reporter) -> int:
     """Run the program; its exit status, after a report where there is something to report."""
     is_function = job.mode == "function"
-    module = ModuleType(job.filename.removesuffix(".py") if is_function else "__main__")
-    module.__file__ = job.filename
-    sys.modules[module.__name__] = sys.modules["__main__"] = module
-    sys.argv = [job.filename]
+    module = _module(job)
     args = json.loads(given) if is_function else []
     try:
         exec(_compiled(job), module.__dict__)  # noqa: S102  # this is what the whole container is for
@@ -199,6 +221,16 @@ def _run(job: Job, given: bytes, reporter: Reporter) -> int:
         reporter.error(wire.RAISED, _explained(error, job))
         return 1
     return 0
+
+
+def _module(job: Job) -> ModuleType:
+    """Where the program's names will be, in the places where a program's are."""
+    is_function = job.mode == "function"
+    module = ModuleType(job.filename.removesuffix(".py") if is_function else "__main__")
+    module.__file__ = job.filename
+    sys.modules[module.__name__] = sys.modules["__main__"] = module
+    sys.argv = [job.filename]
+    return module
 
 
 def _compiled(job: Job) -> CodeType:

@@ -15,6 +15,7 @@ import signal
 from sandbox import wire
 from sandbox.harness import kernel
 from sandbox.harness.child import Job, read_exactly
+from sandbox.harness.together import Together
 from sandbox.harness.watching import Watch, send
 
 COMMON = (
@@ -91,11 +92,12 @@ def _body_of(kind: int) -> bytes:
 
 def _serve_test(job: Job, wakeup: int) -> None:
     """The next test; what was typed, or Stop, for one that is over by now is passed over."""
-    kind, length = _header(wire.TEST, wire.STDIN, wire.EOF, wire.STOP)
-    if kind != wire.TEST:
+    kind, length = _header(wire.TEST, wire.BATCH, wire.STDIN, wire.EOF, wire.STOP)
+    if kind not in (wire.TEST, wire.BATCH):
         read_exactly(0, length)
         return
     record = wire.TestRecord.unpack(read_exactly(0, wire.TEST_SIZE))
-    Watch(job, record, wakeup).run(job, length - wire.TEST_SIZE)
+    watch = Watch(job, record, wakeup) if kind == wire.TEST else Together(record, wakeup)
+    watch.run(job, length - wire.TEST_SIZE)
     kernel.wipe()
     send(wire.CLEAN)

@@ -30,7 +30,12 @@ PEAK_SLACK_BYTES = 32 * 1024 * 1024
 
 def send(kind: int, body: bytes = b"") -> None:
     """Write a frame to the host. Raises OSError where the host is gone."""
-    view = memoryview(wire.encode(kind, body))
+    send_raw(wire.encode(kind, body))
+
+
+def send_raw(frames: bytes) -> None:
+    """Write whole frames to the host. Raises OSError where it is gone."""
+    view = memoryview(frames)
     while view:
         view = view[os.write(1, view) :]
 

@@ -80,15 +80,17 @@ def submission_for(part: Part, source: str, what: Literal["examples", "tests"]) 
     return Submission(
         source=source,
         mode=Mode.PROGRAM if signature is None else Mode.FUNCTION,
-        tests=tuple(_test_input(case) for case in cases),
+        tests=tuple(_test_input(part, case) for case in cases),
         limits=part.limits,
         entry=signature.name if signature else "",
         signature=signature.call if signature else "",
     )
 
 
-def _test_input(case: TestCase) -> TestInput:
-    return TestInput(id=case.id, args=list(case.args), stdin=case.stdin, limits=case.limits)
+def _test_input(part: Part, case: TestCase) -> TestInput:
+    # What a visible test prints is shown: it must never have met a hidden one's input.
+    batch = "visible" if part.group_of(case.id).visible else "hidden"
+    return TestInput(case.id, list(case.args), case.stdin, case.limits, batch)
 
 
 def program_submission(source: str, stdin: str | None) -> Submission:

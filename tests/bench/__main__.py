@@ -14,7 +14,7 @@ import typer
 import uvloop
 from rich.console import Console
 
-from sandbox.container import Engine
+from sandbox.engine import Engine
 from tests.bench.browser import browser_program, browsers
 from tests.bench.commits import journal
 from tests.bench.keystroke import back_to_back, many_rooms, one_room

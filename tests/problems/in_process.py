@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -42,7 +42,14 @@ class InProcessSandbox:
     why_unavailable: str | None = None
 
     @asynccontextmanager
-    async def run(self, submission: Submission) -> AsyncIterator[InProcessRun]:
+    async def run(
+        self,
+        submission: Submission,
+        *,
+        owner: str = "",  # noqa: ARG002  # there is no line and no batch here
+        on_waiting: Callable[[int], None] | None = None,  # noqa: ARG002
+        accepts: Callable[[Outcome], bool] | None = None,  # noqa: ARG002
+    ) -> AsyncIterator[InProcessRun]:
         """Run a submission in function mode."""
         yield InProcessRun(submission)
 
@@ -51,7 +58,14 @@ class SilentSandbox(InProcessSandbox):
     """Loses every outcome."""
 
     @asynccontextmanager
-    async def run(self, submission: Submission) -> AsyncIterator[InProcessRun]:
+    async def run(
+        self,
+        submission: Submission,
+        *,
+        owner: str = "",  # noqa: ARG002  # there is no line and no batch here
+        on_waiting: Callable[[int], None] | None = None,  # noqa: ARG002
+        accepts: Callable[[Outcome], bool] | None = None,  # noqa: ARG002
+    ) -> AsyncIterator[InProcessRun]:
         """Run nothing."""
         yield InProcessRun(Submission(submission.source, submission.mode, ()))
 

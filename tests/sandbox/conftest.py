@@ -12,7 +12,7 @@ from tests.sandbox.running import Runs
 
 @pytest.fixture
 async def pool() -> AsyncIterator[Pool]:
-    async with Pool() as pool:
+    async with Pool(warm=1) as pool:  # what a test needs, so that the engine is not busy with more
         assert pool.available, pool.why_unavailable
         yield pool
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import docker
 import pytest
 
-from sandbox.container import LABEL, Engine, EngineSettings
+from sandbox.container import EngineSettings
 from sandbox.contract import MIB, Limits, Mode, SandboxUnavailableError, Submission, TestInput
+from sandbox.engine import LABEL, Engine
 from sandbox.pool import Pool
 
 SPIN = Submission(
@@ -22,6 +23,9 @@ SPIN = Submission(
     Mode.PROGRAM,
     (TestInput("spins"),),
     Limits(time_s=60),
+)
+LARGE = Submission(
+    "print('hi')", Mode.PROGRAM, (TestInput("only"),), Limits(memory_bytes=512 * MIB)
 )
 HELLO = Submission("print('hi')", Mode.PROGRAM, (TestInput("only"),))
 
@@ -41,6 +45,11 @@ def _names(client: docker.APIClient, owner_pid: int) -> set[str]:
     }
 
 
+def _running(client: docker.APIClient, owner_pid: int) -> set[str]:
+    running = client.containers(filters={"label": LABEL})
+    return {one["Names"][0] for one in running} & _names(client, owner_pid)
+
+
 async def _until(condition: Callable[[], bool]) -> None:
     """Wait for something that only the engine knows about."""
     async with asyncio.timeout(20):
@@ -57,23 +66,25 @@ async def test_a_container_is_gone_when_its_run_is_left(
 ) -> None:
     async with pool.run(SPIN) as run:
         await anext(aiter(run))
-        assert len(_mine(client)) == 1
-    assert _mine(client) == set()
+        used = f"/{run.container_name}"
+        assert used in _mine(client)
+    await _until(lambda: used not in _mine(client))
 
 
 async def test_a_container_is_created_as_hardened_as_it_should_be(
     pool: Pool, client: docker.APIClient
 ) -> None:
-    async with pool.run(HELLO):
-        (name,) = _mine(client)
-        made = client.inspect_container(name)
+    await _until(lambda: pool.ready == 1)
+    (name,) = _mine(client)
+    made = client.inspect_container(name)
     host, config = made["HostConfig"], made["Config"]
     assert host["AutoRemove"]
     assert config["StdinOnce"]
     assert host["ReadonlyRootfs"]
     assert not host["Privileged"]
     assert host["CapDrop"] == ["ALL"]
-    assert host["SecurityOpt"] == ["no-new-privileges:true"]
+    assert host["SecurityOpt"][0] == "no-new-privileges:true"
+    assert host["SecurityOpt"][1].startswith("seccomp={")
     assert host["LogConfig"]["Type"] == "none"
     assert host["MemorySwap"] == host["Memory"]
     assert host["Binds"] is None
@@ -83,35 +94,38 @@ async def test_a_container_is_created_as_hardened_as_it_should_be(
 
 
 async def test_a_cancelled_run_leaves_nothing(pool: Pool, client: docker.APIClient) -> None:
-    begun = asyncio.Event()
+    begun: asyncio.Future[str] = asyncio.Future()
 
     async def run_on() -> None:
         async with pool.run(SPIN) as run:
-            async for _ in run:
-                begun.set()
+            await anext(aiter(run))
+            begun.set_result(f"/{run.container_name}")
+            await asyncio.Event().wait()
 
     task = asyncio.create_task(run_on())
-    await begun.wait()
+    used = await begun
+    assert used in _mine(client)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert _mine(client) == set()
+    await _until(lambda: used not in _mine(client))
 
 
 @pytest.mark.parametrize("turns", [1, 3, 10])
 async def test_a_run_cancelled_while_its_container_is_made_leaves_nothing(
-    pool: Pool, client: docker.APIClient, turns: int
+    client: docker.APIClient, turns: int
 ) -> None:
     async def run_on() -> None:
-        async with pool.run(SPIN):
+        async with pool.run(LARGE):
             await asyncio.Event().wait()
 
-    task = asyncio.create_task(run_on())
-    for _ in range(turns):
-        await asyncio.sleep(0.02)  # moments in the middle of the engine's work, any will do
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    async with Pool(warm=0) as pool:
+        task = asyncio.create_task(run_on())
+        for _ in range(turns):
+            await asyncio.sleep(0.02)  # moments in the middle of the engine's work, any will do
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
     assert _mine(client) == set()
 
 
@@ -120,26 +134,80 @@ async def test_only_so_many_run_at_once_and_those_that_wait_can_be_cancelled(
 ) -> None:
     async with Pool(size=1) as pool:
         entered: list[int] = []
+        told: list[tuple[int, int]] = []
 
         async def wait_for_a_place(number: int) -> None:
-            async with pool.run(HELLO):
+            async with pool.run(HELLO, on_waiting=lambda place: told.append((number, place))):
                 entered.append(number)
 
         async with pool.run(HELLO):
             first, second = (asyncio.create_task(wait_for_a_place(n)) for n in (1, 2))
             await asyncio.sleep(0)
+            assert told == [(1, 1), (2, 2)]
             first.cancel()
             await asyncio.wait([first])
-            assert len(_mine(client)) == 1
+            assert told[2:] == [(2, 1)]
             assert entered == []
         await second
     assert entered == [2]
     assert _mine(client) == set()
 
 
+async def test_a_room_that_asks_for_much_does_not_hold_up_another() -> None:
+    async with Pool(size=1) as pool:
+        begun: list[str] = []
+
+        async def run(owner: str) -> None:
+            async with pool.run(HELLO, owner=owner):
+                begun.append(owner)
+
+        async with pool.run(HELLO, owner="busy"):
+            tasks = [asyncio.create_task(run(owner)) for owner in ("busy", "busy", "calm")]
+            await asyncio.sleep(0)
+        await asyncio.wait(tasks)
+    assert begun == ["calm", "busy", "busy"]
+
+
+async def test_containers_stand_ready_before_they_are_asked_for_and_serve_once(
+    client: docker.APIClient,
+) -> None:
+    async with Pool(warm=2) as pool:
+        await _until(lambda: pool.ready == 2)
+        before = _mine(client)
+        assert len(before) == 2
+        for _ in range(2):
+            async with pool.run(SPIN) as run:
+                await anext(aiter(run))
+        await _until(lambda: pool.ready == 2)
+        await _until(lambda: len(_mine(client)) == 2)
+        assert not _mine(client) & before
+    assert _mine(client) == set()
+
+
+async def test_a_ready_container_that_died_is_replaced(client: docker.APIClient) -> None:
+    async with Pool(warm=1) as pool:
+        await _until(lambda: pool.ready == 1)
+        (dead,) = _mine(client)
+        client.kill(dead.lstrip("/"))
+        await _until(lambda: pool.ready == 0 or dead not in _mine(client))
+        async with pool.run(HELLO) as run:
+            assert [event async for event in run]
+        await _until(lambda: dead not in _mine(client))
+
+
+async def test_a_program_that_may_use_more_memory_gets_a_container_made_for_it(
+    client: docker.APIClient,
+) -> None:
+    async with Pool(warm=0) as pool, pool.run(LARGE):
+        (made,) = _mine(client)
+        memory_bytes = client.inspect_container(made)["HostConfig"]["Memory"]
+    assert memory_bytes == (512 + 64) * MIB
+
+
 OWNER = """
 import asyncio, sys
 from sandbox.contract import MIB, Limits, Mode, Submission, TestInput
+from sandbox.engine import LABEL, Engine
 from sandbox.pool import Pool
 
 async def main():
@@ -167,10 +235,13 @@ async def test_an_owner_that_is_killed_leaves_no_container(
     )
     assert owner.stdout is not None
     assert await owner.stdout.readline() == b"running\n"
-    assert len(_names(client, owner.pid)) == 1
+    assert _names(client, owner.pid)
     owner.send_signal(number)
     await owner.wait()
-    await _until(lambda: not _names(client, owner.pid))
+    await _until(lambda: not _running(client, owner.pid))
+    async with Engine() as engine:
+        await engine.remove_leftovers()  # those that were not started yet, as at the next start
+    assert not _names(client, owner.pid)
 
 
 async def test_what_an_owner_left_unstarted_is_removed_by_the_next(
@@ -218,42 +289,37 @@ async def test_an_engine_that_is_away_is_told_with_its_cure(
                 raise AssertionError("never reached")
 
 
-@asynccontextmanager
-async def _engine_at(place: Path) -> AsyncIterator[None]:
-    """The engine at a socket of our own, for as long as this block lasts."""
-    writers: list[asyncio.StreamWriter] = []
-    relays: set[asyncio.Task[None]] = set()
-
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(65536):
-            writer.write(data)
-        writer.close()
-
-    async def connect(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        answers, questions = await asyncio.open_unix_connection("/var/run/docker.sock")
-        writers.extend((writer, questions))
-        relays.add(asyncio.create_task(relay(reader, questions)))
-        relays.add(asyncio.create_task(relay(answers, writer)))
-
-    async with await asyncio.start_unix_server(connect, place):
-        yield
-        for writer in writers:
-            writer.close()
-        await asyncio.wait(relays)
-    await asyncio.to_thread(place.unlink)
-
-
-async def test_an_engine_that_comes_back_is_noticed(
+async def test_an_engine_that_comes_back_is_used_again_and_missed_when_it_goes(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/engine.sock")
+    place = tmp_path / "engine.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{place}")
     async with Pool() as pool:
         assert not pool.available
-        async with _engine_at(tmp_path / "engine.sock"):
-            await _until(lambda: pool.available)
-            async with pool.run(HELLO) as run:
-                assert [event async for event in run]
+        place.symlink_to("/var/run/docker.sock")
+        await _until(lambda: pool.available)
+        async with pool.run(HELLO) as run:
+            assert [event async for event in run]
+        place.unlink()
         await _until(lambda: not pool.available)
+        with pytest.raises(SandboxUnavailableError):
+            async with pool.run(HELLO):
+                raise AssertionError("never reached")
+        place.symlink_to("/var/run/docker.sock")
+        await _until(lambda: pool.available)  # also so that the pool can remove its containers
+
+
+async def test_an_engine_that_hangs_is_missed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    place = tmp_path / "engine.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{place}")
+    with socket.socket(socket.AF_UNIX) as hung:
+        hung.bind(str(place))
+        hung.listen(64)  # connections are taken, and nothing is ever answered
+        async with Pool() as pool:
+            assert "has not answered" in str(pool.why_unavailable)
+            place.unlink()
 
 
 async def test_an_engine_is_not_reached_before_it_is_used(

@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandbox import wire
-from sandbox.container import Demultiplexer
 from sandbox.contract import Ended, Limits, Mode, Outcome, Output, TestInput
+from sandbox.demultiplexer import Demultiplexer
 from sandbox.outcomes import Transcript
 
 KINDS = [wire.READY, wire.STDOUT, wire.STDERR, wire.OUTCOME, wire.CLEAN]

@@ -9,7 +9,7 @@ import pytest
 
 from server.app import open_parts
 from server.settings import ROOT, Settings
-from tests.serving import Running, serving
+from tests.serving import Client, Running, serving
 
 
 @pytest.fixture
@@ -41,6 +41,11 @@ async def test_a_shipped_solution_is_accepted_and_a_wrong_one_is_not(whole: Runn
         assert finished["passed"] == finished["total"] == len(problem.parts[0].cases)
 
 
+def _printed(client: Client) -> str:
+    """All output that a client has heard of so far."""
+    return "".join(frame["text"] for frame in client.frames if frame.get("kind") == "output")
+
+
 async def test_a_program_talks_while_it_runs_and_can_be_stopped(whole: Running) -> None:
     """Output before the end, typed input, then Stop on an endless loop."""
     _, links = await whole.create("grade-sheet")
@@ -51,7 +56,8 @@ async def test_a_program_talks_while_it_runs_and_can_be_stopped(whole: Running) 
         run = (await camille.event("run_started"))["run"]
         await camille.event("output", text="who? ")
         await camille.send(type="stdin", run=run, text="Camille\n")
-        await camille.event("output", text="hello Camille\n")
+        # What is printed comes as it is written, which may be in several pieces.
+        await camille.until(lambda _: _printed(camille) == "who? hello Camille\n")
         await camille.send(type="stop", run=run)
         assert (await camille.event("run_finished"))["verdict"] == "stopped"
 
@@ -64,7 +70,7 @@ async def test_an_exception_shows_the_candidates_own_lines(whole: Running) -> No
         await camille.send(type="run", doc="scratch", what="program")
         finished = await camille.event("run_finished")
         assert finished["verdict"] == "runtime_error"
-        text = "".join(f["text"] for f in camille.frames if f.get("kind") == "output")
+        text = _printed(camille)
         assert "ZeroDivisionError" in text
         assert "return 1 / 0" in text
         assert "harness" not in text

@@ -1,0 +1,137 @@
+"""Tests that share a process: cheaper, and never told apart from those that do not."""
+
+from __future__ import annotations
+
+import json
+
+from sandbox.contract import MIB, Ended, Limits, Mode, Outcome, Output, Submission, TestInput
+from sandbox.pool import Pool
+
+ARGS = [[n] for n in range(12)]
+
+
+async def _run(
+    pool: Pool, source: str, *, right: str = "args[0] * 2", time_s: float = 1.0
+) -> tuple[dict[int, Outcome], str]:
+    """Each test's outcome, and all that was printed; what is `right` is accepted."""
+    tests = tuple(TestInput(str(args[0]), args=args, batch="hidden") for args in ARGS)
+    submission = Submission(source, Mode.FUNCTION, tests, Limits(time_s=time_s), "f", "f(n)")
+
+    def accepts(outcome: Outcome) -> bool:
+        args = ARGS[int(outcome.test)]
+        return bool(json.loads(outcome.value or "") == eval(right, {"args": args}))  # noqa: S307
+
+    outcomes: dict[int, Outcome] = {}
+    printed = ""
+    async with pool.run(submission, accepts=accepts) as run:
+        async for event in run:
+            if isinstance(event, Output):
+                printed += event.text
+            else:
+                assert int(event.test) not in outcomes, "a test has one outcome"
+                outcomes[int(event.test)] = event
+    assert sorted(outcomes) == list(range(len(ARGS)))
+    return outcomes, printed
+
+
+def _values(outcomes: dict[int, Outcome]) -> list[object]:
+    return [json.loads(outcomes[n].value or "null") for n in sorted(outcomes)]
+
+
+async def test_tests_of_a_batch_share_a_process(pool: Pool) -> None:
+    source = "seen = []\ndef f(n):\n    seen.append(n)\n    return len(seen)"
+    outcomes, _ = await _run(pool, source, right="args[0] + 1")
+    assert _values(outcomes) == list(range(1, 13))
+    assert {outcome.ended for outcome in outcomes.values()} == {Ended.RETURNED}
+    assert all(0 < outcome.memory_bytes < 100 * MIB for outcome in outcomes.values())
+    assert all(outcome.time_ms > 0 for outcome in outcomes.values())
+
+
+async def test_what_is_not_accepted_is_run_again_alone(pool: Pool) -> None:
+    """A global that leaks from test to test makes no verdict."""
+    source = "seen = []\ndef f(n):\n    seen.append(n)\n    return n * 2 if len(seen) < 5 else 0"
+    outcomes, _ = await _run(pool, source)
+    assert _values(outcomes) == [n * 2 for n in range(12)]
+
+
+async def test_a_test_that_fails_is_told_like_one_that_was_alone(pool: Pool) -> None:
+    source = "def f(n):\n    if n in (3, 7): raise KeyError(n)\n    return n * 2"
+    outcomes, _ = await _run(pool, source)
+    for n, outcome in outcomes.items():
+        if n in (3, 7):
+            assert outcome.error is not None
+            assert (outcome.ended, outcome.error.line) == (Ended.RAISED, 2)
+        else:
+            assert outcome.value == str(n * 2)
+
+
+async def test_what_a_test_prints_is_its_own(pool: Pool) -> None:
+    source = "def f(n):\n    if n % 4 == 1: print('at', n)\n    return n * 2"
+    outcomes, printed = await _run(pool, source)
+    assert printed == "at 1\nat 5\nat 9\n"
+    assert _values(outcomes) == [n * 2 for n in range(12)]
+
+
+async def test_each_way_to_end_early_is_found_and_the_rest_goes_on(pool: Pool) -> None:
+    source = """
+import os, sys, threading, time
+def f(n):
+    if n == 1: sys.exit(3)
+    if n == 3: os._exit(0)
+    if n == 5: time.sleep(30)
+    if n == 7: os.kill(os.getpid(), 9)
+    if n == 9: threading.Thread(target=time.sleep, args=(30,)).start()
+    return n * 2
+"""
+    outcomes, _ = await _run(pool, source, time_s=0.6)
+    wanted = {1: Ended.EXITED, 3: Ended.EXITED, 5: Ended.TIME_LIMIT, 7: Ended.SIGNALLED}
+    for n, outcome in outcomes.items():
+        assert outcome.ended is wanted.get(n, Ended.RETURNED), n
+    assert outcomes[11].value == "22"
+
+
+async def test_a_source_that_does_not_compile_is_told_once_for_each_test(pool: Pool) -> None:
+    outcomes, _ = await _run(pool, "def f(n:\n")
+    errors = [outcome.error for outcome in outcomes.values()]
+    assert {error.type for error in errors if error} == {"SyntaxError"}
+    assert len(errors) == 12
+
+
+async def test_forged_reports_only_ever_claim_values(pool: Pool) -> None:
+    source = """
+import os, stat, struct
+def f(n):
+    for fd in range(3, 128):
+        try:
+            if stat.S_ISFIFO(os.fstat(fd).st_mode): break
+        except OSError: pass
+    if n == 2: os.write(fd, struct.pack('>BI', 33, 2) + b'-1')
+    if n == 6: os.write(fd, bytes(range(256)))
+    if n == 8: os.write(fd, struct.pack('>BI', 33, 2**32 - 1))
+    return n * 2
+"""
+    outcomes, _ = await _run(pool, source)
+    for n, outcome in outcomes.items():
+        assert outcome.value in (None, str(n * 2), "-1"), n
+
+
+async def test_a_test_without_a_batch_is_alone_whoever_accepts_it(pool: Pool) -> None:
+    source = "seen = []\ndef f():\n    seen.append(1)\n    return len(seen)"
+    tests = tuple(TestInput(str(n)) for n in range(3))
+    submission = Submission(source, Mode.FUNCTION, tests, entry="f")
+    async with pool.run(submission, accepts=lambda _: True) as run:
+        values = [event.value async for event in run if isinstance(event, Outcome)]
+    assert values == ["1"] * 3
+
+
+async def test_stop_ends_a_batch_as_stopped(pool: Pool) -> None:
+    source = "def f(n):\n    while n: pass\n    return n"
+    tests = tuple(TestInput(str(n), args=[n], batch="all") for n in range(3))
+    submission = Submission(source, Mode.FUNCTION, tests, Limits(time_s=60), "f")
+    async with pool.run(submission, accepts=lambda _: True) as run:
+        ended = []
+        async for event in run:
+            assert isinstance(event, Outcome)
+            ended.append((event.test, event.ended))
+            await run.stop()
+    assert ended == [("0", Ended.RETURNED), ("1", Ended.STOPPED)]
