@@ -29,7 +29,7 @@ def job(submission: Submission) -> bytes:
 
 def test(submission: Submission, one: TestInput) -> bytes:
     """A test's limits, then what its process reads before any of the candidate's code runs."""
-    return _record(submission.limits_of(one)) + _input(one, submission.mode)
+    return _record(submission.limits_of(one)) + _input(one, submission)
 
 
 def batch(submission: Submission, tests: Sequence[TestInput]) -> tuple[bytes, int]:
@@ -51,7 +51,7 @@ def batch(submission: Submission, tests: Sequence[TestInput]) -> tuple[bytes, in
 
 def neighbours(submission: Submission, tests: Sequence[TestInput]) -> list[TestInput]:
     """Those at the beginning of `tests` that may share a process; none where the first may not."""
-    if submission.mode is not Mode.FUNCTION or not tests or not tests[0].batch:
+    if not submission.mode.is_called or not tests or not tests[0].batch:
         return []
     first = tests[0]
     found: list[TestInput] = []
@@ -77,7 +77,7 @@ def _record(limits: Limits) -> bytes:
     ).pack()
 
 
-def _input(one: TestInput, mode: Mode) -> bytes:
-    if mode is Mode.FUNCTION:
+def _input(one: TestInput, submission: Submission) -> bytes:
+    if submission.mode.is_called:
         return json.dumps(one.args).encode()
-    return one.stdin.encode("utf-8", "replace") if mode is Mode.PROGRAM else b""
+    return one.stdin.encode("utf-8", "replace") if submission.mode is Mode.PROGRAM else b""

@@ -41,10 +41,19 @@ class Mode(StrEnum):
 
     FUNCTION = "function"
     """`source` is imported, then `entry` is called with `args`; its return value is the result."""
+    CLASS = "class"
+    """`source` is imported, an object of its class `entry` is made and its methods are called, as
+    the list `args` says: `[["new", 2, 10], ["allow", "shop1", 0]]`. The result is the list of what
+    they returned, with null for `new`."""
     PROGRAM = "program"
     """`source` runs as `__main__` with `stdin` given whole; what it prints is the result."""
     INTERACTIVE = "interactive"
     """As `PROGRAM`, but stdin stays open for what is typed while the program runs."""
+
+    @property
+    def is_called(self) -> bool:
+        """Whether the tests call something in the program, and what it returns counts."""
+        return self in (Mode.FUNCTION, Mode.CLASS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +64,7 @@ class TestInput:
 
     id: str
     args: list[Any] = field(default_factory=list)
-    """JSON values, one per parameter of `entry` (function mode)."""
+    """JSON values: one per parameter of `entry` (function mode), or one per call (class mode)."""
     stdin: str = ""
     """What stands on standard input (program and interactive mode)."""
     limits: Limits | None = None
@@ -75,7 +84,7 @@ class Submission:
     tests: tuple[TestInput, ...]
     limits: Limits = Limits()
     entry: str = ""
-    """The function to call, in function mode."""
+    """The function to call, or the class to make an object of."""
     signature: str = ""
     """How the tests call it, for a message: `allocate(stock, orders)`."""
     filename: str = "main.py"
@@ -97,7 +106,7 @@ class Ended(StrEnum):
     """How a test's process came to its end; what to make of it is the judge's business."""
 
     RETURNED = "returned"
-    """Function mode: a value came back."""
+    """Function and class mode: a value came back."""
     EXITED = "exited"
     """Program modes: the process exited by itself; see `exit_code`."""
     RAISED = "raised"
@@ -145,7 +154,8 @@ class Outcome:
     memory_bytes: int
     """Peak resident memory of the test's process."""
     value: str | None = None
-    """Function mode: the return value as JSON text, to be decoded with caps and never trusted.
+    """Function and class mode: what was returned, as JSON text; to be decoded with caps, and never
+    trusted.
 
     At most 1 MiB. It comes from the program's own process: a forged one may be no JSON at all.
     """

@@ -85,7 +85,7 @@ class Transcript:
         text = self._decoders[stream].decode(data, final)
         if not text:
             return []
-        if stream == "stdout" and self.mode is not Mode.FUNCTION:
+        if stream == "stdout" and not self.mode.is_called:
             self._stdout.append(text)
         return [Output(self.test.id, stream, text)]
 

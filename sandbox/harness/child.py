@@ -22,7 +22,8 @@ from types import CodeType, ModuleType
 from typing import Any, NamedTuple, NoReturn
 
 from sandbox import wire
-from sandbox.harness import kernel, telling
+from sandbox.harness import calling, kernel, telling
+from sandbox.harness.telling import PlainError
 
 MIB = 1024 * 1024
 FILE_BYTES = 16 * MIB
@@ -44,6 +45,11 @@ class Job(NamedTuple):
     entry: str
     signature: str
     filename: str
+
+    @property
+    def is_called(self) -> bool:
+        """Whether the tests call something in the program, and its value counts."""
+        return self.mode in ("function", "class")
 
 
 class Ends(NamedTuple):
@@ -200,16 +206,15 @@ def _unbuffered(descriptor: int, errors: str) -> io.TextIOWrapper:
 
 def _run(job: Job, given: bytes, reporter: Reporter) -> int:
     """Run the program; its exit status, after a report where there is something to report."""
-    is_function = job.mode == "function"
     module = _module(job)
-    args = json.loads(given) if is_function else []
+    args = json.loads(given) if job.is_called else []
     try:
         exec(_compiled(job), module.__dict__)  # noqa: S102  # this is what the whole container is for
-        if is_function:
+        if job.is_called:
             _call(job, module, args, reporter)
     except SystemExit as error:
         return _exit_status(error)
-    except telling.NotComparableError as error:
+    except PlainError as error:
         reporter.error(wire.RAISED, telling.plain_error(error.kind, str(error)))
         return 1
     except MemoryError as error:
@@ -218,15 +223,14 @@ def _run(job: Job, given: bytes, reporter: Reporter) -> int:
         reporter.error(wire.OUT_OF_MEMORY, telling.error_report(error, job.filename))
         return 1
     except BaseException as error:
-        reporter.error(wire.RAISED, _explained(error, job))
+        reporter.error(wire.RAISED, telling.error_report(error, job.filename))
         return 1
     return 0
 
 
 def _module(job: Job) -> ModuleType:
     """Where the program's names will be, in the places where a program's are."""
-    is_function = job.mode == "function"
-    module = ModuleType(job.filename.removesuffix(".py") if is_function else "__main__")
+    module = ModuleType(job.filename.removesuffix(".py") if job.is_called else "__main__")
     module.__file__ = job.filename
     sys.modules[module.__name__] = sys.modules["__main__"] = module
     sys.argv = [job.filename]
@@ -237,35 +241,16 @@ def _compiled(job: Job) -> CodeType:
     try:
         return compile(job.source, job.filename, "exec", dont_inherit=True)
     except (MemoryError, RecursionError):
-        raise telling.NotComparableError(
-            "SyntaxError", "the source is nested too deeply to be compiled"
-        ) from None
+        raise PlainError("SyntaxError", "the source is nested too deeply to be compiled") from None
     except UnicodeEncodeError as error:
-        raise telling.NotComparableError(
+        raise PlainError(
             "SyntaxError", f"the source is not valid Unicode: {error.reason}"
         ) from None
 
 
 def _call(job: Job, module: ModuleType, args: list[Any], reporter: Reporter) -> None:
-    function = module.__dict__.get(job.entry)
-    wanted = f"the tests call `{job.signature or job.entry}`"
-    if function is None:
-        raise telling.NotComparableError("NameError", f"`{job.entry}` is not defined; {wanted}")
-    if not callable(function):
-        kind = type(function).__name__
-        raise telling.NotComparableError(
-            "TypeError", f"`{job.entry}` is of type {kind}, not a function; {wanted}"
-        )
-    reporter.value(telling.value_as_json(function(*args), job.entry))
-
-
-def _explained(error: BaseException, job: Job) -> wire.ErrorReport:
-    told = telling.error_report(error, job.filename)
-    if job.mode == "function" and isinstance(error, TypeError) and not told.line:
-        # No frame of the program's own: the call itself did not fit the function.
-        message = f"{told.message}; the tests call `{job.signature or job.entry}`"
-        return telling.plain_error(told.type, message)
-    return told
+    call = calling.call_function if job.mode == "function" else calling.call_methods
+    reporter.value(call(job.entry, job.signature, module, args))
 
 
 def _exit_status(error: SystemExit) -> int:
@@ -285,8 +270,8 @@ def _write(descriptor: int, data: bytes) -> None:
 
 
 def _wind_up(job: Job) -> None:
-    """End as the interpreter would: threads joined, atexit called; a function just ends."""
-    if job.mode != "function":
+    """End as the interpreter would: threads joined, atexit called; what was called just ends."""
+    if not job.is_called:
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
     sys.stdout.flush()

@@ -19,8 +19,11 @@ FRAMES_AT_EACH_END = 12
 """How many frames of a deep traceback are shown from its beginning, and from its end."""
 
 
-class NotComparableError(Exception):
-    """The program returned something that is not JSON. `kind` is what Python would raise for it."""
+class PlainError(Exception):
+    """What is wrong with a program, in the harness's own words: no frame of the program's tells it.
+
+    `kind` is what Python would raise for it.
+    """
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -28,29 +31,29 @@ class NotComparableError(Exception):
 
 
 def value_as_json(value: object, entry: str) -> bytes:
-    """`value` as JSON text; tuples become arrays. Raises `NotComparableError`, saying why not."""
+    """`value` as JSON text; tuples become arrays. Raises `PlainError`, saying why not."""
 
     def refuse(part: object) -> Any:
         name = type(part).__name__
         what = _a(name) if part is value else f"{_a(type(value).__name__)} with {_a(name)} in it"
         advice = "; return a list" if _is_listable(part) else ""
-        raise NotComparableError(
+        raise PlainError(
             "TypeError", f"`{entry}` returned {what}, which the tests cannot compare{advice}"
         )
 
     try:
         text = json.JSONEncoder(allow_nan=False, default=refuse).encode(value)
     except RecursionError:
-        raise NotComparableError(
+        raise PlainError(
             "ValueError", f"`{entry}` returned a value nested too deeply to compare"
         ) from None
     except (TypeError, ValueError) as error:
-        raise NotComparableError(
+        raise PlainError(
             type(error).__name__,
             f"`{entry}` returned a value that the tests cannot compare: {error}",
         ) from None
     if len(text) > MAX_VALUE:
-        raise NotComparableError(
+        raise PlainError(
             "ValueError",
             f"`{entry}` returned {len(text):,} characters of JSON; the tests take {MAX_VALUE:,}",
         )

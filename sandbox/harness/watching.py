@@ -44,7 +44,7 @@ class Watch:
     """A test under way."""
 
     def __init__(self, job: Job, record: wire.TestRecord, wakeup: int) -> None:
-        self._mode = job.mode
+        self._is_called = job.is_called
         self._record = record
         self._wakeup = wakeup
         self._usage = kernel.Usage()
@@ -233,7 +233,7 @@ class Watch:
             return "signalled"
         if report == wire.RAISED and status == 1:
             return "raised"
-        if report == wire.VALUE and status == 0 and self._mode == "function":
+        if report == wire.VALUE and status == 0 and self._is_called:
             return "returned"
         return "exited"
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
+
+import pytest
 
 from sandbox.contract import Ended, Limits, Mode, Outcome, Output, Submission, TestInput
 from sandbox.pool import Pool
-from tests.sandbox.running import QUICK, Runs
+from tests.sandbox.running import QUICK, Record, Runs
 
 
 async def test_a_function_gets_its_arguments_and_its_value_comes_back(runs: Runs) -> None:
@@ -254,3 +257,88 @@ def f():
         return [pool.map(square, range(4)), list(threads.map(square, range(4)))]
 """
     assert (await runs.call(source)).value == [[0, 1, 4, 9]] * 2
+
+
+LIMITER = """
+class Limiter:
+    def __init__(self, most):
+        self.most, self.taken = most, []
+
+    def allow(self, shop):
+        self.taken.append(shop)
+        return self.taken.count(shop) <= self.most
+
+    def shops(self):
+        return self.taken
+"""
+
+
+async def _calls(runs: Runs, source: str, *calls: list[list[Any]]) -> Record:
+    tests = tuple(TestInput(str(i), args=list(args)) for i, args in enumerate(calls))
+    return await runs.submit(
+        Submission(source, Mode.CLASS, tests, QUICK, "Limiter", "Limiter(most)")
+    )
+
+
+async def test_an_object_is_made_and_its_methods_are_called(runs: Runs) -> None:
+    """Each test makes an object of its own; what a method returned counts as it was then."""
+    calls = [["new", 1], ["allow", "a"], ["shops"], ["allow", "a"], ["allow", "b"]]
+    record = await _calls(runs, LIMITER, calls, [["new", 2], ["allow", "a"]])
+    values = [json.loads(outcome.value or "") for outcome in record.outcomes]
+    assert values == [[None, True, ["a"], False, True], [None, True]]
+
+
+@pytest.mark.parametrize(
+    ("source", "calls", "kind", "message"),
+    [
+        ("", [["new", 1]], "NameError", "`Limiter` is not defined; the tests make `Limiter(most)`"),
+        (
+            "Limiter = 3",
+            [["new", 1]],
+            "TypeError",
+            "`Limiter` is of type int, not a class; the tests make `Limiter(most)`",
+        ),
+        (
+            LIMITER,
+            [["new"]],
+            "TypeError",
+            "Limiter.__init__() missing 1 required positional argument: 'most'; the tests make "
+            "`Limiter(most)`",
+        ),
+        (
+            LIMITER,
+            [["new", 1], ["refuse", "a"]],
+            "AttributeError",
+            "`Limiter.refuse` is not defined; the tests call `refuse` with 1 argument",
+        ),
+        (
+            LIMITER,
+            [["new", 1], ["allow", "a", 2]],
+            "TypeError",
+            "Limiter.allow() takes 2 positional arguments but 3 were given; the tests call `allow` "
+            "with 2 arguments",
+        ),
+        (
+            LIMITER + "    def open(self): return {1}\n",
+            [["new", 1], ["open"]],
+            "TypeError",
+            "`Limiter.open` returned a set, which the tests cannot compare; return a list",
+        ),
+    ],
+)
+async def test_what_does_not_fit_a_class_is_told_in_plain_words(
+    runs: Runs, source: str, calls: list[list[Any]], kind: str, message: str
+) -> None:
+    error = (await _calls(runs, source, calls)).outcome.error
+    assert error is not None
+    assert (error.type, error.message) == (kind, message)
+
+
+async def test_an_exception_in_a_method_is_told_with_its_line(runs: Runs) -> None:
+    source = LIMITER + "    def fail(self):\n        return 1 / 0\n"
+    calls: list[list[Any]] = [["new", 1], ["fail"]]
+    outcome = (await _calls(runs, source, calls)).outcome
+    assert outcome.error is not None
+    assert outcome.error.type == "ZeroDivisionError"
+    assert outcome.error.line == len(source.splitlines())
+    assert "calling.py" not in outcome.error.traceback
