@@ -19,7 +19,16 @@ from typing import Any, Protocol, TypeVar
 
 from sandbox import bodies, wire
 from sandbox.container import Container, ContainerDiedError
-from sandbox.contract import MIB, Ended, Mode, Outcome, Output, Submission, TestInput
+from sandbox.contract import (
+    MIB,
+    Ended,
+    InputWanted,
+    Mode,
+    Outcome,
+    RunEvent,
+    Submission,
+    TestInput,
+)
 from sandbox.outcomes import Transcript, shared_outcome
 
 GRACE_S = 1.0
@@ -85,7 +94,7 @@ class PoolRun:
             self._supply.bury(self._container)
         self._container = None
 
-    async def __aiter__(self) -> AsyncIterator[Output | Outcome]:
+    async def __aiter__(self) -> AsyncIterator[RunEvent]:
         rest = deque(self._submission.tests)
         while rest and not self._stopped:
             alone: list[TestInput] = []
@@ -192,7 +201,7 @@ class PoolRun:
             self.leave()
         self._failed_batches += next(waiting, None) is not None
 
-    async def _run_test(self, test: TestInput) -> AsyncIterator[Output | Outcome]:
+    async def _run_test(self, test: TestInput) -> AsyncIterator[RunEvent]:
         """Everything that comes of one test in a process of its own."""
         container = await self._clean_container()
         if self._stopped:
@@ -239,12 +248,15 @@ class PoolRun:
         finally:
             self._waiting = None
 
-    def _shown(self, event: Output | Outcome) -> Iterator[Output | Outcome]:
+    def _shown(self, event: RunEvent) -> Iterator[RunEvent]:
         """The event as far as the run's own cap on streamed output lets it through."""
         if isinstance(event, Outcome):
             dropped = event.output_dropped_bytes + self._unseen_bytes
             self._unseen_bytes = 0
             yield replace(event, output_dropped_bytes=dropped)
+            return
+        if isinstance(event, InputWanted):
+            yield event
             return
         data = event.text.encode("utf-8", "replace")
         kept = data[: RUN_OUTPUT_BYTES - self._streamed_bytes]

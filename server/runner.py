@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 import msgspec
 
 from sandbox.contract import (
+    InputWanted,
     Outcome,
     Output,
     Run,
+    RunEvent,
     Sandbox,
     SandboxError,
     SandboxUnavailableError,
@@ -22,6 +24,7 @@ from sandbox.contract import (
 from server.core.events import (
     AnyEvent,
     GroupResult,
+    InputAwaited,
     OutputWritten,
     RunFinished,
     RunStarted,
@@ -83,9 +86,11 @@ class _Tally:
     begun: bool = False
     stop_requested: bool = False
 
-    def events(self, message: Output | Outcome) -> list[AnyEvent]:
+    def events(self, message: RunEvent) -> list[AnyEvent]:
         self.begun = True
         part = self.job.part
+        if isinstance(message, InputWanted):
+            return [InputAwaited(run=self.job.started.run)]
         if isinstance(message, Output):
             return [self._written(message)]
         if part is None or self.job.is_program:
@@ -324,9 +329,9 @@ class Performance:
                 await run.close_stdin()
 
 
-async def _batches(run: Run) -> AsyncIterator[list[Output | Outcome]]:
+async def _batches(run: Run) -> AsyncIterator[list[RunEvent]]:
     """What a run says, gathered: the first piece at once, then all that came in a short pause."""
-    said: asyncio.Queue[Output | Outcome | None] = asyncio.Queue()
+    said: asyncio.Queue[RunEvent | None] = asyncio.Queue()
 
     async def listen() -> None:
         try:

@@ -120,6 +120,12 @@ class StopRequested(Event, frozen=True, kw_only=True):
     run: str
 
 
+class InputAwaited(Event, frozen=True, kw_only=True):
+    """The program reads its standard input, and nothing typed is left there: it waits."""
+
+    run: str
+
+
 class OutputWritten(Event, frozen=True, kw_only=True, tag="output"):
     """What a program printed, coalesced and capped."""
 
@@ -247,6 +253,7 @@ AnyEvent: TypeAlias = (
     | StdinWritten
     | StopRequested
     | OutputWritten
+    | InputAwaited
     | TestJudged
     | RunFinished
     | PhaseStarted

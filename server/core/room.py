@@ -23,6 +23,7 @@ from server.core.events import (
     EditorLocked,
     Entry,
     HintOpened,
+    InputAwaited,
     InterviewCreated,
     InterviewEnded,
     NoteTaken,
@@ -180,10 +181,11 @@ def _(event: RunStarted, room: Room, entry: Entry) -> Room:
 @_apply.register(StdinWritten)
 @_apply.register(StopRequested)
 @_apply.register(OutputWritten)
+@_apply.register(InputAwaited)
 @_apply.register(TestJudged)
 @_apply.register(RunFinished)
 def _(
-    event: StdinWritten | StopRequested | OutputWritten | TestJudged | RunFinished,
+    event: StdinWritten | StopRequested | OutputWritten | InputAwaited | TestJudged | RunFinished,
     room: Room,
     _entry: Entry,
 ) -> Room:
