@@ -80,7 +80,9 @@ async def test_people_see_that_a_run_waits_and_when_it_has_its_sandbox(
         for page in (camille.page, ada.page):
             await expect(page.locator("#results .verdict.busy")).to_be_visible()
             await expect(page.locator("#results .verdict.waiting")).to_have_count(0)
-        await _shows_waiting(dominique.page, "En attente d’un bac à sable · votre tour vient ensuite")
+        await _shows_waiting(
+            dominique.page, "En attente d’un bac à sable · votre tour vient ensuite"
+        )
 
         await dominique.click("#stop")
         await expect(dominique.page.locator("#results .verdict.warn")).to_have_text("arrêté")
