@@ -49,6 +49,8 @@ class EngineSettings:
     runtime: str | None = None
     """An OCI runtime other than the engine's own, e.g. `runsc` for gVisor."""
     cpus: float = 1.0
+    boot_timeout_s: float = 15.0
+    """How long a container may take, once started, to report that it is ready."""
 
 
 def creation(settings: EngineSettings, labels: dict[str, str], memory_bytes: int) -> dict[str, Any]:

@@ -54,6 +54,10 @@ class Supply(Protocol):
         """A container that was never used, for programs of up to `memory_bytes`."""
         ...
 
+    async def check(self) -> None:
+        """Raise `SandboxUnavailableError` where containers cannot be reached just now."""
+        ...
+
     def bury(self, container: Container) -> None:
         """End a container; its removal goes on in the background."""
         ...
@@ -155,6 +159,8 @@ class PoolRun:
                 self._is_clean = (await self._within(self._container.receive())).kind == wire.CLEAN
             except (TimeoutError, ContainerDiedError) as error:
                 _log.info("a container that was not clean after a test is replaced: %r", error)
+                if isinstance(error, TimeoutError):
+                    await self._rule_out_the_engine()
             if not self._is_clean:
                 self.leave()
         if self._container is None:
@@ -199,6 +205,7 @@ class PoolRun:
             raise ContainerDiedError(f"The container died: it sent {error}.") from error
         except TimeoutError:
             self.leave()
+            await self._rule_out_the_engine()
         self._failed_batches += next(waiting, None) is not None
 
     async def _run_test(self, test: TestInput) -> AsyncIterator[RunEvent]:
@@ -220,7 +227,9 @@ class PoolRun:
             raise ContainerDiedError(f"The container died: it sent {error}.") from error
         except TimeoutError:
             self.leave()
-            yield transcript.cut_short(self._why_ended(), (time.monotonic() - began) * 1000)
+            time_ms = (time.monotonic() - began) * 1000
+            await self._rule_out_the_engine()
+            yield transcript.cut_short(self._why_ended(), time_ms)
 
     async def _start(self, container: Container, test: TestInput) -> None:
         frames = [(wire.TEST, bodies.test(self._submission, test))]
@@ -234,6 +243,14 @@ class PoolRun:
 
     def _why_ended(self) -> Ended:
         return Ended.STOPPED if self._stopped else Ended.TIME_LIMIT
+
+    async def _rule_out_the_engine(self) -> None:
+        """The harness let the time pass: its program's doing, unless the engine is not there.
+
+        An engine that went away or hangs passes nothing on. Raises `SandboxUnavailableError` then.
+        """
+        if not self._stopped:
+            await self._supply.check()
 
     def _allow(self, seconds: float) -> None:
         """Let what follows take so long; once Stop was pressed, its own grace is all there is."""

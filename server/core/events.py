@@ -106,6 +106,14 @@ class RunStarted(Event, frozen=True, kw_only=True):
     ref: Ref = None
 
 
+class RunQueued(Event, frozen=True, kw_only=True):
+    """A run that has to wait moved to another place in line, or left it for its sandbox."""
+
+    run: str
+    place: Annotated[int, Meta(ge=0)]
+    """1 for the next; 0 once the run has its sandbox."""
+
+
 class StdinWritten(Event, frozen=True, kw_only=True):
     """Somebody typed into the running program."""
 
@@ -250,6 +258,7 @@ AnyEvent: TypeAlias = (
     | ProblemOpened
     | Edited
     | RunStarted
+    | RunQueued
     | StdinWritten
     | StopRequested
     | OutputWritten

@@ -70,6 +70,14 @@ export interface RunStarted {
   ref: Ref;
 }
 
+/** A run that has to wait moved up in line, or got its sandbox. */
+export interface RunQueued {
+  kind: "run_queued";
+  run: string;
+  /** 1 for the next; 0 once the run has its sandbox. */
+  place: number;
+}
+
 export interface OutputWritten {
   kind: "output";
   run: string;
@@ -144,6 +152,8 @@ export interface RunState {
   by: string;
   at: number;
   finished: boolean;
+  /** Its place in line for a sandbox, 1 for the next; 0 where it does not wait. */
+  place: number;
   events: RunEvent[];
   /** Known of runs that started while this page was open. */
   stdin?: string | null;
@@ -171,6 +181,7 @@ interface ProblemOpened {
 export type RoomEvent =
   | RunEvent
   | RunStarted
+  | RunQueued
   | Edited
   | ProblemOpened
   | { kind: "participant_joined"; participant: string; name: string; role: Role }

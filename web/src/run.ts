@@ -99,7 +99,8 @@ export class RunBar {
       return t("Running is switched off: the server has no sandbox to run programs in. Editing goes on.");
     }
     if (this.room.connection.status !== "live") return t("Running waits until the connection is back.");
-    return this.run ? t("A program is running.") : null;
+    if (!this.run) return null;
+    return this.run.place > 0 ? t("A program is waiting for a sandbox.") : t("A program is running.");
   }
 }
 
