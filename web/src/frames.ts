@@ -78,6 +78,12 @@ export interface RunQueued {
   place: number;
 }
 
+/** The program reads its input, and nothing typed is left there. */
+export interface InputAwaited {
+  kind: "input_awaited";
+  run: string;
+}
+
 export interface OutputWritten {
   kind: "output";
   run: string;
@@ -142,7 +148,7 @@ export interface StopRequested {
 }
 
 /** What a run's log holds. */
-export type RunEvent = OutputWritten | TestJudged | RunFinished | StdinWritten | StopRequested;
+export type RunEvent = OutputWritten | InputAwaited | TestJudged | RunFinished | StdinWritten | StopRequested;
 
 export interface RunState {
   run: string;
