@@ -216,18 +216,22 @@ async def test_a_dead_container_is_never_handed_out() -> None:
 async def test_a_run_that_needs_a_container_of_its_own_passes_those_whom_the_dead_hold_up() -> None:
     """It does not wait for the makers, so it does not wait behind those who do."""
     engine = FakeEngine()
-    async with Pool(size=2, warm=1, engine=engine) as pool:
+    async with Pool(size=1, warm=1, engine=engine) as pool:
         await _until(lambda: pool.ready == 1)
-        await engine.kill(next(iter(engine.made)))
-        engine.makes_usual_ones.clear()
+        inside = Visitor(pool)
+        await _until(lambda: inside.is_inside and pool.ready == 1)
         usual, large = Visitor(pool), Visitor(pool, LARGE)
+        await _until(lambda: (usual.places, large.places) == ([1], [2]))
+        engine.makes_usual_ones.clear()
+        await engine.kill(next(reversed(engine.made)))
+        inside.leave.set()
         await _until(lambda: large.is_inside)
         assert not usual.is_inside
         engine.makes_usual_ones.set()
+        large.leave.set()
         await _until(lambda: usual.is_inside)
-        for one in (usual, large):
-            one.leave.set()
-            await one.task
+        usual.leave.set()
+        await asyncio.gather(inside.task, large.task, usual.task)
 
 
 def test_makers_pause_longer_the_more_often_they_fail() -> None:
