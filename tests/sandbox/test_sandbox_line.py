@@ -93,9 +93,13 @@ class LineMachine(RuleBasedStateMachine):
 
     @invariant()
     def fewer_under_way_stand_before_more(self) -> None:
-        first = {one.owner: place for place, one in reversed([*enumerate(self.line.order())])}
-        by_place = sorted(first, key=first.__getitem__)
-        assert [self.busy(owner) for owner in by_place] == sorted(map(self.busy, by_place))
+        """Counting, for an owner's second in line, also the first."""
+        ahead = {owner: self.busy(owner) for owner in OWNERS}
+        ranks = []
+        for one in self.line.order():
+            ranks.append(ahead[one.owner])
+            ahead[one.owner] += 1
+        assert ranks == sorted(ranks)
 
     @invariant()
     def each_owner_is_served_in_the_order_of_asking(self) -> None:

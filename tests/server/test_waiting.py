@@ -12,7 +12,8 @@ from sandbox.contract import Ended, Output, SandboxError, SandboxUnavailableErro
 from sandbox.pool import Pool
 from server.core import messages
 from server.core.events import Role, RunQueued, RunStarted
-from tests.hosting import Ear, Hosting, hosting, run_scratch
+from tests.engine_door import EngineDoor
+from tests.hosting import Ear, Hosting, double, hosting, run_scratch
 from tests.scripted import ScriptedSandbox, ScriptedWait, outcome
 
 
@@ -231,6 +232,30 @@ async def test_the_next_room_sees_its_place_then_its_output(small: Hosting) -> N
     await camille.event("run_queued", place=0)
     await camille.until(lambda _: printed(camille) == "at last\n")
     await camille.event("run_finished", verdict="accepted")
+
+
+async def test_an_engine_that_hangs_under_a_program_is_our_error_and_not_a_time_limit(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The room hears nothing of its program any more, and is told whose fault that is."""
+    door, place = EngineDoor(), tmp_path / "engine.sock"
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{place}")
+    async with door.at(place), Pool(size=1) as pool, hosting(path, pool) as here:
+        room = await here.create(double())
+        camille = await here.enter(room)
+        source = "def double(n):\n    print('on', flush=True)\n    while True: pass\n"
+        before = (await here.host.open(room)).state.documents["double/main"]
+        changes = [[len(before.units), *source.split("\n")]]
+        edit = messages.Edit(doc="double/main", version=before.version, changes=changes)
+        await here.ask(room, camille, edit)
+        await here.ask(room, camille, messages.Run(doc="double/main", what="examples"))
+        await camille.event("output")
+        door.shut()
+        ended = await camille.event("run_finished")
+        assert (ended["verdict"], ended["passed"]) == ("judge_error", 0)
+        assert "not to blame" in ended["message"]
+        assert "test_judged" not in run_kinds(camille)
+        door.open()
 
 
 async def test_a_room_that_runs_again_and_again_does_not_hold_up_a_calm_one(
