@@ -22,7 +22,7 @@ readonly pull_within_s=300
 readonly keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 readonly package_options=(
     --variant=essential
-    --include=python3,tzdata
+    --include=python3,tzdata,libstdc++6
     --dpkgopt='path-exclude=/usr/share/doc/*'
     --dpkgopt='path-exclude=/usr/share/man/*'
     --dpkgopt='path-exclude=/usr/share/locale/*'
