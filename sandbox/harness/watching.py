@@ -15,7 +15,7 @@ from contextlib import suppress
 
 from sandbox import wire
 from sandbox.harness import child, kernel
-from sandbox.harness.child import Ends, Job
+from sandbox.harness.spare import Spare
 
 READ_BYTES = 64 * 1024
 FLOOD_BYTES = 16 * 1024 * 1024
@@ -43,8 +43,9 @@ def send_raw(frames: bytes) -> None:
 class Watch:
     """A test under way."""
 
-    def __init__(self, job: Job, record: wire.TestRecord, wakeup: int) -> None:
-        self._is_called = job.is_called
+    def __init__(self, mode: str, record: wire.TestRecord, wakeup: int) -> None:
+        self._is_called = child.is_called(mode)
+        self._is_typed_into = mode == "interactive"
         self._record = record
         self._wakeup = wakeup
         self._usage = kernel.Usage()
@@ -59,9 +60,9 @@ class Watch:
         self._read_again_at = 0.0
         self._poll = select.poll()
 
-    def run(self, job: Job, length: int) -> None:
-        """Run one test from its fork to its outcome. The harness's state is as before, then."""
-        self._fork(job, length)
+    def run(self, spare: Spare) -> None:
+        """See a test that was handed in to its outcome."""
+        self._begin(spare)
         while self._pid not in self._usage.statuses and not self._cut_short:
             self._step()
         self._ended = time.monotonic()
@@ -69,27 +70,19 @@ class Watch:
         self._drain()
         send(wire.OUTCOME, self._outcome().pack() + self._valid_report())
 
-    def _fork(self, job: Job, length: int) -> None:
-        """Start the test's process, and wait until it has read its input off the host's stream."""
-        typed_out, typed_in = os.pipe() if job.mode == "interactive" else (-1, -1)
-        pipes = [os.pipe() for _ in range(3)]
-        ends = Ends(typed_out, *(into for _, into in pipes))
-        self._pid = os.fork()
-        if self._pid == 0:
-            child.main(job, self._record, length, ends)
-        self._stdin = typed_in
-        self._stdout, self._stderr, self._reports = (out for out, _ in pipes)
+    def _begin(self, spare: Spare) -> None:
+        self._pid, self._stdin = spare.pid, spare.stdin
+        self._stdout, self._stderr, self._reports = spare.stdout, spare.stderr, spare.report
         self._printing = {self._stdout, self._stderr}
-        for end in ends:
-            if end >= 0:
-                os.close(end)
-        if os.read(self._reports, 1) != child.TAKEN:
-            raise EOFError("a test's process ended before its program began")
+        spare.await_taken()
         self._began = time.monotonic()
         for descriptor in (0, self._wakeup, self._reports):
             self._poll.register(descriptor, select.POLLIN)
-        if self._stdin >= 0:
+        if self._is_typed_into:
             os.set_blocking(self._stdin, False)
+        else:
+            os.close(self._stdin)
+            self._stdin = -1
 
     def _step(self) -> None:
         """Wait for one thing to happen, and see to it."""
