@@ -18,7 +18,7 @@ MIB = 1024 * KIB
 
 Stream = Literal["stdout", "stderr"]
 ImageName: TypeAlias = Literal["", "data"]
-"""What programs may import: the usual short list, or that of a larger image; see docs/sandbox.md."""
+"""The usual image, or a larger one, which holds more packages; see docs/sandbox.md."""
 
 
 class SandboxError(Exception):

@@ -42,8 +42,8 @@ TRY_AGAIN_S = 1.0
 FAILURES_TOLD = 2
 """After so many containers in a row that did not come up, those who wait are told."""
 WARM_MEMORY_BYTES = Limits().memory_bytes
-"""What a ready container's programs may use. For more than this, and of another image than the usual
-one, a container is made when it is asked for: the engine sets both when it makes it."""
+"""What a ready container's programs may use. For more than this, or of another image, one is made
+when it is asked for: the engine sets a container's memory and image when it makes it."""
 
 
 @dataclass(eq=False)
