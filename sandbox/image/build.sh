@@ -121,6 +121,15 @@ machine() {
     esac
 }
 
+# Where nobody answers, pip tries again, and then says that there is no such package.
+why_pip_failed() {
+    if grep -q 'Retrying' "$1"; then
+        echo "the Python package index does not answer; it is needed this once, so try again where it does"
+    else
+        grep '^ERROR' "$1" | tail -n 1 || last_line "$1"
+    fi
+}
+
 # fetch_packages LIST FOLDER: what the list pins, for the image's Python, whatever runs pip here.
 fetch_packages() {
     local python machine log=$scratch/pip.log
@@ -130,7 +139,7 @@ fetch_packages() {
         --require-hashes --no-deps --only-binary=:all: --no-compile --ignore-requires-python \
         --python-version 3.13 --platform "manylinux_2_28_$machine" --platform "manylinux2014_$machine" \
         --target "$2" --requirement "$1" >"$log" 2>&1 ||
-        fail "the Python package index did not give what $(basename "$1") lists: $(grep '^ERROR' "$log" | tail -n 1)"
+        fail "fetching what $(basename "$1") lists failed: $(why_pip_failed "$log")"
     rm -rf "$2/bin"
     find "$2" -type d -name tests -prune -exec rm -rf {} +  # of the packages themselves: a fifth of all
     chmod -R u=rwX,go=rX "$2"
