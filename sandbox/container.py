@@ -51,6 +51,8 @@ class EngineSettings:
     runtime: str | None = None
     """An OCI runtime other than the engine's own, e.g. `runsc` for gVisor."""
     cpus: float = 1.0
+    boot_timeout_s: float = 15.0
+    """How long a container may take, once started, to report that it is ready."""
 
     def tag(self, image: ImageName) -> str:
         """What the engine calls the image of that name."""

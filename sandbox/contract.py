@@ -177,10 +177,21 @@ class Outcome:
     """At its end the program was blocked reading standard input."""
 
 
+@dataclass(frozen=True, slots=True)
+class InputWanted:
+    """Interactive mode: the program waits for something to be typed. Told once for each wait."""
+
+    test: str
+
+
+RunEvent = Output | InputWanted | Outcome
+"""What a run says, in the order in which it happens."""
+
+
 class Run(Protocol):
     """A submission under way. Iterate it to the end; leaving its block destroys the container."""
 
-    def __aiter__(self) -> AsyncIterator[Output | Outcome]:
+    def __aiter__(self) -> AsyncIterator[RunEvent]:
         """Yield output and outcomes as they happen; raise `SandboxError` if the platform fails."""
         ...
 

@@ -43,7 +43,6 @@ T = TypeVar("T")
 DEFAULT_URL = "unix:///var/run/docker.sock"
 LABEL = "viva.sandbox"
 OWNER_LABEL = "viva.owner"
-BOOT_TIMEOUT_S = 15.0
 CALL_TIMEOUT_S = 10
 LOOK_TIMEOUT_S = 2
 FORGOTTEN_AFTER_S = 600
@@ -116,7 +115,7 @@ class Engine:
             stream = await _to_the_end(creating, discard=socket.socket.close)
             container = Container(name, memory_bytes, *await _streams(stream))
             await self._call(_start, name)
-            await _ready(container)
+            await _ready(container, self.settings.boot_timeout_s)
         except BaseException:
             if container is not None:
                 container.hang_up()
@@ -262,12 +261,12 @@ async def _streams(stream: socket.socket) -> tuple[asyncio.StreamReader, asyncio
         raise
 
 
-async def _ready(container: Container) -> None:
+async def _ready(container: Container, timeout_s: float) -> None:
     try:
-        async with asyncio.timeout(BOOT_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             frame = await container.receive()
     except TimeoutError:
-        raise SandboxError(f"A container was not ready within {BOOT_TIMEOUT_S:.0f} s.") from None
+        raise SandboxError(f"A container was not ready within {timeout_s:g} s.") from None
     if frame.kind != wire.READY:
         raise ContainerDiedError("The container's first frame was not that it is ready.")
 

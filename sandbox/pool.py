@@ -39,6 +39,7 @@ SWEEP_EVERY_S = 60.0
 MAKERS = 2
 """More at once make no more containers a second on a small machine, and slow what runs beside."""
 TRY_AGAIN_S = 1.0
+TRY_AGAIN_AT_MOST_S = 8.0
 FAILURES_TOLD = 2
 """After so many containers in a row that did not come up, those who wait are told."""
 WARM_MEMORY_BYTES = Limits().memory_bytes
@@ -63,11 +64,15 @@ class Pool:
     """Throwaway containers on this machine's engine; see `contract.Sandbox`."""
 
     def __init__(
-        self, settings: EngineSettings | None = None, size: int = 4, warm: int | None = None
+        self,
+        settings: EngineSettings | None = None,
+        size: int = 4,
+        warm: int | None = None,
+        engine: Engine | None = None,
     ) -> None:
         """At most `size` runs are under way at once; `warm` containers, as many unless told
-        otherwise, stand ready for the next ones."""
-        self._engine = Engine(settings)
+        otherwise, stand ready for the next ones. `engine` stands in for the one of `settings`."""
+        self._engine = engine or Engine(settings)
         self._size = size
         self._warm = size if warm is None else warm
         self._line: Line[_Request] = Line()
@@ -145,6 +150,15 @@ class Pool:
         async with self._turn:
             return await self._engine.make(max(memory_bytes, WARM_MEMORY_BYTES), image)
 
+    async def check(self) -> None:
+        """Look at once whether the engine answers, instead of trusting the last look.
+
+        Raises `SandboxUnavailableError` where it does not.
+        """
+        await self._look()
+        if self._why_unavailable is not None:
+            raise SandboxUnavailableError(self._why_unavailable)
+
     def bury(self, container: Container) -> None:
         """End a container at once; that it is gone is seen to in the background."""
         container.hang_up()
@@ -173,13 +187,15 @@ class Pool:
             if container := granted.result():
                 self._ready.appendleft(container)
         self._serve()
+        while len(self._ready) > self._warm:  # another was made in its place meanwhile
+            self.bury(self._ready.pop())
 
     def _serve(self) -> None:
         """Give those who are next what there is; tell the others their place."""
         while self._line.under_way < self._size and (request := self._next()):
             container = self._take() if request.is_usual else None
             if request.is_usual and container is None:
-                break
+                continue  # those that stood ready had died
             self._line.begin(request)
             request.granted.set_result(container)
         self._line.tell_positions()
@@ -210,7 +226,8 @@ class Pool:
     # The makers.
 
     def _ask_for_more(self) -> None:
-        if self.available and len(self._ready) + self._being_made < self._warm:
+        wanted = self._warm or any(request.is_usual for request in self._line.order())
+        if self.available and len(self._ready) + self._being_made < wanted:
             self._short.set()
         else:
             self._short.clear()
@@ -218,6 +235,8 @@ class Pool:
     async def _make(self) -> None:
         while True:
             await self._short.wait()
+            if not self._short.is_set():
+                continue  # the other maker was quicker
             self._being_made += 1
             self._ask_for_more()
             try:
@@ -239,7 +258,7 @@ class Pool:
             self._note(str(error))
         elif self._failures >= FAILURES_TOLD:
             self._fail_all(error)
-        await asyncio.sleep(TRY_AGAIN_S)
+        await asyncio.sleep(pause_s(self._failures))
 
     async def _make_for(self, request: _Request) -> Container:
         try:
@@ -288,6 +307,11 @@ class Pool:
     def _bury_ready(self) -> None:
         while self._ready:
             self.bury(self._ready.popleft())
+
+
+def pause_s(failures: int) -> float:
+    """How long a maker pauses after so many containers in a row that did not come up."""
+    return float(min(TRY_AGAIN_S * 2 ** (failures - 1), TRY_AGAIN_AT_MOST_S))
 
 
 def _tell_nobody(_position: int) -> None:

@@ -22,6 +22,8 @@ FLOOD_BYTES = 16 * 1024 * 1024
 """A program that has printed so much past its cap will not stop by itself: it is ended."""
 MAX_TYPED = 1024 * 1024
 """How much typed input may wait for a program that does not read it; the rest is dropped."""
+WAITS_AFTER_S = 0.02
+"""A program that has been quiet for so long may be waiting for input: the kernel is asked."""
 GATHER_S = 0.005
 """After a piece of output, how long the next gathers: few frames, yet at once to the eye."""
 PEAK_SLACK_BYTES = 32 * 1024 * 1024
@@ -57,6 +59,7 @@ class Watch:
         self._typing_ended = False
         self._cut_short = ""
         self._waited_for_input = False
+        self._told_of_waiting = False
         self._read_again_at = 0.0
         self._poll = select.poll()
 
@@ -94,8 +97,13 @@ class Watch:
             return
         paused_s = self._read_again_at - now
         self._listen(paused_s <= 0)
-        for descriptor, _ in self._poll.poll(1000 * min(left_s, max(paused_s, 0) or left_s)):
+        may_wait = self._stdin >= 0 and not self._told_of_waiting
+        rest_s = min(left_s, WAITS_AFTER_S) if may_wait else left_s
+        happened = self._poll.poll(1000 * min(rest_s, max(paused_s, 0) or rest_s))
+        for descriptor, _ in happened:
             self._see_to(descriptor)
+        if may_wait and not happened and paused_s <= 0:
+            self._tell_of_waiting()
         while self._usage.reap(os.WNOHANG):
             pass
 
@@ -125,6 +133,7 @@ class Watch:
             self._cut_short = "stopped"
         elif kind == wire.STDIN:
             self._typed += body[: MAX_TYPED - len(self._typed)]
+            self._told_of_waiting = False
             self._type()
         elif kind == wire.EOF:
             self._typing_ended = True
@@ -189,6 +198,11 @@ class Watch:
             os.close(descriptor)
         if self._stdin >= 0:
             os.close(self._stdin)
+
+    def _tell_of_waiting(self) -> None:
+        if self._is_waiting_for_input():
+            send(wire.WAITING)
+            self._told_of_waiting = True
 
     def _is_waiting_for_input(self) -> bool:
         return self._stdin >= 0 and not self._typed and kernel.is_reading_stdin(self._pid)

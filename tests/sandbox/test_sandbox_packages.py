@@ -16,6 +16,7 @@ from sandbox.contract import (
     ImageName,
     Limits,
     Mode,
+    Outcome,
     Output,
     Submission,
     TestInput,
@@ -178,7 +179,7 @@ async def test_a_container_that_is_replaced_is_of_the_same_image(pool: Pool) -> 
         async for event in run:
             if isinstance(event, Output):
                 printed += event.text
-            else:
+            elif isinstance(event, Outcome):
                 names.add(run.container_name)
                 run.leave()
     assert printed == f"{pinned('packages-data.txt')['networkx']}\n" * 2
