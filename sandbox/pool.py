@@ -19,6 +19,8 @@ from typing import Self
 
 from sandbox.container import Container, EngineSettings
 from sandbox.contract import (
+    ImageMissingError,
+    ImageName,
     Limits,
     Outcome,
     SandboxError,
@@ -41,8 +43,8 @@ TRY_AGAIN_AT_MOST_S = 8.0
 FAILURES_TOLD = 2
 """After so many containers in a row that did not come up, those who wait are told."""
 WARM_MEMORY_BYTES = Limits().memory_bytes
-"""What a ready container's programs may use. For more than this one is made when it is asked for:
-the engine sets a container's memory when it makes it."""
+"""What a ready container's programs may use. For more than this, or of another image, one is made
+when it is asked for: the engine sets a container's memory and image when it makes it."""
 
 
 @dataclass(eq=False)
@@ -50,11 +52,12 @@ class _Request(Waiter):
     """A run in line; `granted` brings its container, or None where it is to be made for it."""
 
     memory_bytes: int = 0
+    image: ImageName = ""
     granted: asyncio.Future[Container | None] = field(default_factory=asyncio.Future)
 
     @property
     def is_usual(self) -> bool:
-        return self.memory_bytes <= WARM_MEMORY_BYTES
+        return self.memory_bytes <= WARM_MEMORY_BYTES and not self.image
 
 
 class Pool:
@@ -101,7 +104,7 @@ class Pool:
 
     @property
     def available(self) -> bool:
-        """Whether the engine answered within the last few seconds and has the image."""
+        """Whether the engine answered within the last few seconds and has the usual image."""
         return self._why_unavailable is None
 
     @property
@@ -125,11 +128,13 @@ class Pool:
     ) -> AsyncIterator[PoolRun]:
         """Start `submission` in a container of its own, as soon as there is one.
 
-        Raises `SandboxUnavailableError` without an engine or image, `SandboxError` where no
-        container comes up.
+        Raises `SandboxUnavailableError` without an engine or the usual image, `ImageMissingError`
+        without the one that is asked for, and `SandboxError` where no container comes up.
         """
         told = on_waiting or _tell_nobody
-        request = _Request(owner, told, memory_bytes=submission.memory_bytes)
+        request = _Request(
+            owner, told, memory_bytes=submission.memory_bytes, image=submission.image
+        )
         run = PoolRun(self, submission, accepts)
         container = await self._granted(request)
         try:
@@ -140,10 +145,10 @@ class Pool:
             self._line.end(request)
             self._serve()
 
-    async def another(self, memory_bytes: int) -> Container:
+    async def another(self, memory_bytes: int, image: ImageName = "") -> Container:
         """A container in place of one that a run under way had to give up."""
         async with self._turn:
-            return await self._engine.make(max(memory_bytes, WARM_MEMORY_BYTES))
+            return await self._engine.make(max(memory_bytes, WARM_MEMORY_BYTES), image)
 
     async def check(self) -> None:
         """Look at once whether the engine answers, instead of trusting the last look.
@@ -257,9 +262,10 @@ class Pool:
 
     async def _make_for(self, request: _Request) -> Container:
         try:
-            return await self.another(request.memory_bytes)
+            return await self.another(request.memory_bytes, request.image)
         except SandboxUnavailableError as error:
-            self._note(str(error))
+            if not (request.image and isinstance(error, ImageMissingError)):
+                self._note(str(error))
             raise
 
     # What goes on all the time.

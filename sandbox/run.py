@@ -22,6 +22,7 @@ from sandbox.container import Container, ContainerDiedError
 from sandbox.contract import (
     MIB,
     Ended,
+    ImageName,
     InputWanted,
     Mode,
     Outcome,
@@ -50,7 +51,7 @@ _log = logging.getLogger(__name__)
 class Supply(Protocol):
     """Where a run gets another container, and leaves one that it is done with."""
 
-    async def another(self, memory_bytes: int) -> Container:
+    async def another(self, memory_bytes: int, image: ImageName) -> Container:
         """A container that was never used, for programs of up to `memory_bytes`."""
         ...
 
@@ -164,7 +165,8 @@ class PoolRun:
             if not self._is_clean:
                 self.leave()
         if self._container is None:
-            self.use(await self._supply.another(self._submission.memory_bytes))
+            wanted = self._submission
+            self.use(await self._supply.another(wanted.memory_bytes, wanted.image))
         assert self._container is not None  # noqa: S101  # use() has just set it
         return self._container
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sandbox.contract import Limits, Outcome, Sandbox, Submission
+from sandbox.contract import ImageMissingError, Limits, Outcome, Sandbox, Submission
 from server.core.judge import Judgement, Verdict, judge, submission_for
 from server.core.problem import MAIN, Group, Localized, Part, Problem, Solution, TestCase
 from server.library import Library
@@ -106,7 +106,12 @@ async def check_steps(problem: Problem, sandbox: Sandbox) -> AsyncIterator[Findi
     work = [(part, solution) for part in problem.parts for solution in part.solutions]
     for number, (part, solution) in enumerate(work, start=1):
         yield Progress(problem.id, part.id, solution.name, number, len(work))
-        results = await _run(part, solution, sandbox)
+        try:
+            results = await _run(part, solution, sandbox)
+        except ImageMissingError as error:
+            # One missing image says nothing about the problems that do without it.
+            yield Finding("error", MAIN, ("image",), f"nothing can be run: {error}")
+            return
         for finding in _solution_findings(part, solution, results):
             yield finding
 

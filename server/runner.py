@@ -77,7 +77,9 @@ class Job:
     def submission(self) -> Submission:
         """What goes into the sandbox."""
         if self.started.what == "program" or self.part is None:
-            return program_submission(self.source, self.started.stdin)
+            # A free run may import what the tests' runs may.
+            image = self.part.image if self.part else ""
+            return program_submission(self.source, self.started.stdin, image)
         return submission_for(self.part, self.source, self.started.what)
 
 

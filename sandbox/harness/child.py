@@ -35,6 +35,8 @@ NICENESS = 10
 """The harness goes first where both want the processor: it has to keep the time."""
 ROOM_TO_TELL_BYTES = 16 * MIB
 """What a process that ran out of memory gets on top, to say so."""
+PACKAGES = f"/usr/local/lib/python{sys.version_info.major}.{sys.version_info.minor}/dist-packages"
+"""What programs may import beyond the standard library. Nothing of it is loaded ahead of them."""
 TAKEN = b"\x06"
 """The first byte on the report's pipe: the input is read, the host's stream is left alone."""
 
@@ -216,6 +218,7 @@ def _forget_harness() -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "sandbox"]:
         del sys.modules[name]
     sys.path[:] = [place for place in sys.path if place.startswith("/usr/lib/")]
+    sys.path.append(PACKAGES)
     builtins.exit = _sitebuiltins.Quitter("exit", "Ctrl-D")
     builtins.quit = _sitebuiltins.Quitter("quit", "Ctrl-D")
     builtins.help = _sitebuiltins._Helper()

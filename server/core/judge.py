@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from sandbox.contract import MIB, Ended, Limits, Mode, Outcome, Submission, TestInput
+from sandbox.contract import MIB, Ended, ImageName, Limits, Mode, Outcome, Submission, TestInput
 from server.core.printed import text_detail
 from server.core.problem import Compare, Part, PartMode, TestCase
 from server.core.values import (
@@ -84,6 +84,7 @@ def submission_for(part: Part, source: str, what: Literal["examples", "tests"]) 
         limits=part.limits,
         entry=signature.name if signature else "",
         signature=signature.call if signature else "",
+        image=part.image,
     )
 
 
@@ -93,13 +94,14 @@ def _test_input(part: Part, case: TestCase) -> TestInput:
     return TestInput(case.id, list(case.args), case.stdin, case.limits, batch)
 
 
-def program_submission(source: str, stdin: str | None) -> Submission:
+def program_submission(source: str, stdin: str | None, image: ImageName = "") -> Submission:
     """`source` run freely: with `stdin` and then end of file, or with what is typed (None)."""
     return Submission(
         source=source,
         mode=Mode.INTERACTIVE if stdin is None else Mode.PROGRAM,
         tests=(TestInput(id=PROGRAM_TEST, stdin=stdin or ""),),
         limits=TYPED_RUN_LIMITS if stdin is None else FREE_RUN_LIMITS,
+        image=image,
     )
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from sandbox.contract import Limits
+from sandbox.contract import ImageName, Limits
 from server.core.signature import Signature, parse_signature
 
 Language: TypeAlias = Literal["en", "fr"]
@@ -96,6 +96,8 @@ class Part(Model):
     title: Localized
     minutes: int
     mode: PartMode
+    image: ImageName = ""
+    """What its programs may import; the same for all parts of a problem."""
     entry: str = ""
     """Function mode: the signature as the author wrote it."""
     types: dict[str, dict[str, str]] = {}

@@ -230,6 +230,7 @@ class ProblemFile(StageFile):
     author: str = ""
     licence: str = ""
     mode: Literal["function", "program"]
+    image: Literal["data"] | None = None
     statement: LocalizedText
     tests: list[GroupFile]
     followups: list[FollowUpFile] = []

@@ -34,6 +34,8 @@ REFERENCE = "no solution should pass; the first one that does is the reference"
         ("format: 1", "format: 2", ['1:9: "format" should be 1, got 2']),
         ("status: ready", "status: redy",
          ['4:9: "status" should be draft, ready or retired, got "redy" | Did you mean "ready"?']),
+        ("mode: function", "mode: function\nimage: dta",
+         ['9:8: "image" should be data, got "dta" | Did you mean "data"?']),
         ("version: 1", 'version: "1"',
          [f'3:10: "version" should be a whole number, got "1" | {NUMBER}']),
         ("difficulty: 1", "difficulty: hard",

@@ -110,6 +110,7 @@ function emptyText(): HTMLElement {
     { class: "empty" },
     el("p", {}, t("Nothing has been run yet.")),
     el("p", {}, t("Run starts your program as it stands. Run examples checks it against the examples of the task. Submit runs all tests; you may submit as often as you like.")),
+    el("p", {}, t("It is Python 3.13; besides its own library, numpy, pytest and sortedcontainers can be imported.")),
   );
 }
 
