@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from sandbox.contract import Ended, Mode, Outcome
 from sandbox.pool import Pool
 from server.checking import check
 from server.core.calls import brief_call, shown_calls
 from server.core.class_signature import ClassSignature, class_starter, parse_class
+from server.core.events import AnyEvent, RunStarted, TestJudged
 from server.core.judge import Judgement, Verdict, judge, submission_for
 from server.core.problem import Part, Problem
+from server.core.roles import Role, view_event
 from server.core.statement import render_statement, shown_input
+from server.runner import Job, Performance
 from tests.problems.making import complaints, ended, raised, read, returned
+from tests.problems.test_judge_properties import JSON
 
 FILE = Path(__file__).parent / "data" / "bench-limiter.yaml"
 TWO_IN_TEN = (
@@ -64,6 +70,17 @@ async def test_a_method_that_is_not_there_is_told_in_plain_words(pool: Pool) -> 
     assert (first.verdict, second.verdict) == (Verdict.RUNTIME_ERROR, Verdict.WRONG_ANSWER)
     assert "`RateLimiter.allow` is not defined; the tests call `allow` with 2" in first.detail
     assert second.detail == "ValueError was expected, and nothing was raised"
+
+
+async def test_an_exception_is_told_by_its_call(pool: Pool) -> None:
+    """To the author in a line, and in a test's detail below the traceback."""
+    broken = "begun.append(now / 0 if now == 9 else now)"
+    text = FILE.read_text("utf-8").replace("begun.append(now)", broken)
+    found = await check(read(text, "bench-limiter").problem, pool)
+    assert [one.message for one in found] == [
+        '"a queue per shop" should pass, but fails the case "the window slides": runtime_error: '
+        "ZeroDivisionError: division by zero in call 3, `allow`"
+    ]
 
 
 def test_an_interview_can_freeze_a_class() -> None:
@@ -267,6 +284,16 @@ def test_a_wrong_result_is_told_by_its_call(kind: str, expect: Any, got: Any, de
     assert (judgement.verdict, judgement.detail) == (verdict, detail)
 
 
+@given(text=JSON.map(json.dumps) | st.lists(JSON, min_size=3, max_size=3).map(json.dumps))
+@example(text="[null, NaN, 1e999]")
+def test_any_results_get_a_verdict_and_can_be_shown(text: str) -> None:
+    task = class_part("float", expect=[None, 1, [2.5]])
+    judgement = judge(task, task.case("g/1"), ended(Ended.RETURNED, value=text))
+    assert (judgement.verdict is Verdict.ACCEPTED) == (judgement.detail == "")
+    judgement.got.encode()
+    judgement.detail.encode()
+
+
 def test_a_value_that_is_no_json_is_refused() -> None:
     task = class_part(expect=[None, 1, 2])
     judgement = judge(task, task.case("g/1"), ended(Ended.RETURNED, value="[1,"))
@@ -466,3 +493,26 @@ def test_calls_and_results_may_stand_in_files() -> None:
         '18:16: case "one item": call 1 should be new, which makes the object'
         " | Begin with  [new, ...]  and the arguments of Cart(most)."
     ]
+
+
+async def test_a_run_tells_the_call_to_a_candidate_only_of_a_visible_test(pool: Pool) -> None:
+    part = limiter().parts[0]
+    wrong = next(one.code for one in part.solutions if one.name == "a refusal counts too")
+    recorded: list[AnyEvent] = []
+
+    async def record(events: Sequence[AnyEvent]) -> None:
+        recorded.extend(events)
+
+    started = RunStarted(run="r", doc="d", version=0, what="tests")
+    await Performance(pool, Job(started, wrong, part), record).perform()
+    failed = [e for e in recorded if isinstance(e, TestJudged) and e.verdict == "wrong_answer"]
+    visible, hidden, _ = failed
+    assert (visible.test, hidden.test) == ("examples/1", "window/1")
+    assert visible.input == TWO_IN_TEN.replace("  # True", "").replace("  # False", "")
+    assert visible.expected == TWO_IN_TEN
+    assert visible.got == TWO_IN_TEN.removesuffix("True") + "False"
+    assert visible.detail == "call 5, `allow('shop1', 10)`: expected True, got False"
+    assert hidden.detail == "call 4, `allow('a', 5)`: expected True, got False"
+    seen = json.dumps([view_event(event, Role.CANDIDATE) for event in recorded])
+    assert visible.detail in seen
+    assert "allow('a'" not in seen
