@@ -17,10 +17,10 @@ from sandbox.pool import Pool
 from server.checking import check
 from server.core.calls import brief_call, shown_calls
 from server.core.class_signature import ClassSignature, class_starter, parse_class
-from server.core.events import AnyEvent, RunStarted, TestJudged
+from server.core.events import AnyEvent, Role, RunStarted, TestJudged
 from server.core.judge import Judgement, Verdict, judge, submission_for
 from server.core.problem import Part, Problem
-from server.core.roles import Role, view_event
+from server.core.roles import view_event
 from server.core.statement import render_statement, shown_input
 from server.runner import Job, Performance
 from tests.problems.making import complaints, ended, raised, read, returned

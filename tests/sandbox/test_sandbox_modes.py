@@ -282,7 +282,7 @@ async def _calls(runs: Runs, source: str, *calls: list[list[Any]]) -> Record:
 
 async def test_an_object_is_made_and_its_methods_are_called(runs: Runs) -> None:
     """Each test makes an object of its own; what a method returned counts as it was then."""
-    calls = [["new", 1], ["allow", "a"], ["shops"], ["allow", "a"], ["allow", "b"]]
+    calls: list[list[Any]] = [["new", 1], ["allow", "a"], ["shops"], ["allow", "a"], ["allow", "b"]]
     record = await _calls(runs, LIMITER, calls, [["new", 2], ["allow", "a"]])
     values = [json.loads(outcome.value or "") for outcome in record.outcomes]
     assert values == [[None, True, ["a"], False, True], [None, True]]
