@@ -21,6 +21,8 @@ from sandbox.contract import (
     SandboxUnavailableError,
     Submission,
 )
+from server.core.calls import shown_calls
+from server.core.class_signature import ClassSignature
 from server.core.events import (
     AnyEvent,
     GroupResult,
@@ -243,6 +245,8 @@ def _input(part: Part, case: TestCase) -> str:
     """What a test gives the program, to be read by people."""
     if part.signature is None:
         return shortened(case.stdin)
+    if isinstance(part.signature, ClassSignature):
+        return shortened(shown_calls(part.signature, case.calls))
     arguments = ", ".join(shown(value) for value in case.args)
     return shortened(f"{part.signature.name}({arguments})")
 

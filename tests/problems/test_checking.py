@@ -76,7 +76,7 @@ async def test_a_right_solution_that_fails_is_an_error_for_each_case() -> None:
         'error: "max" should pass, but fails the case "two": wrong_answer: expected 3, got 2',
         'error: "max" should pass, but fails the case "minus": wrong_answer: expected 1, got 2',
         'error: "max" should pass, but fails the case "none": runtime_error: '
-        "ValueError('max() arg is an empty sequence')",
+        "ValueError: max() arg is an empty sequence",
         'error: "max" should pass, but fails the case "long": wrong_answer: expected 8, got 1',
     ]
 

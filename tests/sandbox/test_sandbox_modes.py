@@ -343,4 +343,18 @@ async def test_an_exception_in_a_method_is_told_with_its_line(runs: Runs) -> Non
     assert outcome.error is not None
     assert outcome.error.type == "ZeroDivisionError"
     assert outcome.error.line == len(source.splitlines())
-    assert "calling.py" not in outcome.error.traceback
+    assert outcome.error.traceback == (
+        "Traceback (most recent call last):\n"
+        f'  File "main.py", line {outcome.error.line}, in fail\n'
+        "    return 1 / 0\n"
+        "           ~~^~~\n"
+        "ZeroDivisionError: division by zero\n"
+        "in call 2, `fail`"
+    )
+
+
+async def test_an_exception_in_a_constructor_is_told_by_its_class(runs: Runs) -> None:
+    refusing = "class Limiter:\n    def __init__(self, most): raise KeyError(most)\n"
+    error = (await _calls(runs, refusing, [["new", 1]])).outcome.error
+    assert error is not None
+    assert (error.type, error.message) == ("KeyError", "1\nin call 1, `Limiter`")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sandbox.container import Container
 from sandbox.contract import (
     MIB,
+    ImageName,
     Limits,
     Mode,
     SandboxError,
@@ -58,7 +59,7 @@ class FakeEngine(Engine):
     async def why_unavailable(self) -> str | None:
         return self.away
 
-    async def make(self, memory_bytes: int) -> Container:
+    async def make(self, memory_bytes: int, image: ImageName = "") -> Container:  # noqa: ARG002
         self.tries += 1
         name = f"fake-{self.tries}"
         await asyncio.sleep(0)
