@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import uvloop
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
+from sandbox.checks import Check, State
 from sandbox.contract import KIB, MIB, Limits, Mode, SandboxError, Submission, TestInput
+from sandbox.doctor import Report, examine
 from server import terminal
-from server.app import open_sandbox
+from server.app import engine_settings, open_sandbox
 from server.core.errors import VivaError
 from server.settings import Settings
 
@@ -27,7 +32,9 @@ NO_SANDBOX = 3
 TYPED_TIME_S = 60.0
 TIME_S = 10.0
 MEMORY_MB = Limits().memory_bytes // MIB
+STYLES = {State.OK: "green", State.ADVICE: "yellow", State.BAD: "bold red"}
 
+out = Console(highlight=False)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
 
 
@@ -64,6 +71,55 @@ def run(
             return await terminal.run_here(sandbox, submission)
 
     raise typer.Exit(_status_of(work))
+
+
+@commands.command("doctor")
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="For machines.")] = False,
+) -> None:
+    """Look whether programs can run here and whether every limit is really in force.
+
+    Exit status 0 only where all of it is.
+    """
+
+    async def work(settings: Settings) -> int:
+        report = await examine(engine_settings(settings))
+        switch = Check("VIVA_SANDBOX", State.BAD, "off", "Unset it: running is switched off.")
+        if not settings.sandbox:
+            report.checks.insert(0, switch)
+        tell = _tell_json if as_json else _tell_table
+        tell(report)
+        return 0 if report.is_ok else 1
+
+    raise typer.Exit(_status_of(work))
+
+
+def _tell_json(report: Report) -> None:
+    times = asdict(report.times) if report.times else None
+    checks = [asdict(check) for check in report.checks]
+    told = {"ok": report.is_ok, "checks": checks, "times": times}
+    sys.stdout.write(json.dumps(told, indent=2) + "\n")
+
+
+def _tell_table(report: Report) -> None:
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for check in report.checks:
+        found = Text(check.found)
+        if check.mend:
+            found.append(f"\n{check.mend}", style="italic")
+        table.add_row(Text(check.state, style=STYLES[check.state]), Text(check.name), found)
+    if times := report.times:
+        told = (
+            f"{times.first_output_ms:.1f} ms to the first output, {times.run_ms:.1f} ms in all, "
+            f"in a ready container; {times.making_ms:.0f} ms to make one"
+        )
+        table.add_row("", "time of one run", Text(told))
+    out.print(table)
+    bad = sum(check.state is State.BAD for check in report.checks)
+    if report.is_ok:
+        out.print("Programs run here, and every limit is in force.")
+    else:
+        out.print(f"Do not let strangers' programs run here: {bad} found wrong.")
 
 
 def _status_of(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
