@@ -23,7 +23,7 @@ from sandbox.checks import (
     image_check,
     inside_checks,
 )
-from sandbox.container import Container, EngineSettings
+from sandbox.container import USER_IDS, Container, EngineSettings
 from sandbox.contract import (
     Limits,
     Mode,
@@ -78,9 +78,17 @@ async def examine(settings: EngineSettings) -> Report:
         except SandboxUnavailableError as error:
             report.checks.append(Check("sandbox", State.BAD, "it cannot run", str(error)))
         except SandboxError as error:
-            mend = "If this goes on, the engine's own log says more."
-            report.checks.append(Check("container", State.BAD, str(error), mend))
+            report.checks.append(Check("container", State.BAD, str(error), _mend(error)))
     return report
+
+
+def _mend(error: SandboxError) -> str:
+    if "unmapped user" in str(error):  # runc's words
+        return (
+            "This engine remaps users: give it subordinate ids up to "
+            f"{USER_IDS.stop:,} in /etc/subuid and /etc/subgid, then start it again."
+        )
+    return "If this goes on, the engine's own log says more."
 
 
 async def _checks(engine: Engine) -> AsyncIterator[Check]:
@@ -93,7 +101,7 @@ async def _checks(engine: Engine) -> AsyncIterator[Check]:
     yield Check("left over from earlier", State.OK, left)
     async with engine.container(memory_bytes) as container:
         made = await engine.inspect(container)
-        answers = await _answers(container)
+        answers = await look_inside(container)
     yield image_check(image, settings.image, answers)
     for check in (
         *container_checks(made),
@@ -102,7 +110,8 @@ async def _checks(engine: Engine) -> AsyncIterator[Check]:
         yield check
 
 
-async def _answers(container: Container) -> Answers:
+async def look_inside(container: Container) -> Answers:
+    """What the probe finds in a ready container. Raises `SandboxError` where it cannot look."""
     source = Path(__file__).with_name("probe.py").read_text()
     probe = Submission(source, Mode.FUNCTION, (TestInput("probe"),), LIMITS, entry="look")
     outcome = (await _run(container, probe))[-1][1]

@@ -37,7 +37,7 @@ CALLS = {  # numbers of x86-64 and of AArch64
 }
 FAMILIES = {"AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16, "AF_PACKET": 17, "AF_ALG": 38}
 WRITTEN = ("/", "/etc", "/opt/viva", "/usr/bin", "/home", "/dev", "/proc", "/sys/fs/cgroup")
-LIMITS = ("NOFILE", "FSIZE", "CORE", "NPROC")
+LIMITS = ("NOFILE", "FSIZE", "CORE", "NPROC", "MSGQUEUE")
 
 
 def look() -> dict[str, Any]:

@@ -116,10 +116,8 @@ def _tell_table(report: Report) -> None:
         table.add_row("", "time of one run", Text(told))
     out.print(table)
     bad = sum(check.state is State.BAD for check in report.checks)
-    if report.is_ok:
-        out.print("Programs run here, and every limit is in force.")
-    else:
-        out.print(f"Do not let strangers' programs run here: {bad} found wrong.")
+    verdict = f"Not everything is in force: {bad} of {len(report.checks)} are bad."
+    out.print("Programs run here, and every limit is in force." if report.is_ok else verdict)
 
 
 def _status_of(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:

@@ -111,8 +111,10 @@ async def _pass_on_input(run: Run, mode: Mode) -> None:
     await run.write_stdin(decoder.decode(b"", final=True))
     await run.close_stdin()
     if passed_on > KEPT_TYPED_BYTES:
-        _tell("more than 1 MiB came by the pipe; what the program was too slow to read is lost.")
-        _tell("give it as a file instead: < FILE")
+        _tell(
+            "of more than 1 MiB from a pipe, what a program is slow to read is lost; "
+            "give it as a file instead: < FILE"
+        )
 
 
 async def _standard_input() -> AsyncIterator[bytes]:
