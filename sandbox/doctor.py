@@ -29,6 +29,7 @@ from sandbox.contract import (
     Mode,
     Outcome,
     Output,
+    RunEvent,
     SandboxError,
     SandboxUnavailableError,
     Submission,
@@ -136,9 +137,7 @@ async def _times(engine: Engine) -> Times:
     return Times(median(first), median(whole), median(making))
 
 
-async def _run(
-    container: Container, submission: Submission
-) -> list[tuple[float, Output | Outcome]]:
+async def _run(container: Container, submission: Submission) -> list[tuple[float, RunEvent]]:
     """What comes of running `submission` in a ready container, each with its milliseconds."""
     began = time.perf_counter()
     run = PoolRun(_NoSupply(), submission, None)
@@ -152,6 +151,10 @@ class _NoSupply:
     async def another(self, memory_bytes: int) -> Container:  # noqa: ARG002  # there is none
         """Raise `SandboxError`."""
         raise SandboxError("The container died.")
+
+    async def check(self) -> None:
+        """Raise `SandboxError`: what runs here ends at once, so a lapse of time is no program's."""
+        raise SandboxError("A container did not answer in time.")
 
     def bury(self, container: Container) -> None:
         """Cut its stream, which ends it."""

@@ -24,6 +24,7 @@ from sandbox.contract import (
     Limits,
     Mode,
     Outcome,
+    Output,
     Run,
     Sandbox,
     SandboxError,
@@ -91,7 +92,8 @@ async def _show(run: Run) -> Outcome:
     async for event in run:
         if isinstance(event, Outcome):
             return event
-        await asyncio.to_thread(_write, event.stream, event.text)
+        if isinstance(event, Output):
+            await asyncio.to_thread(_write, event.stream, event.text)
     return Outcome("", Ended.STOPPED, 0.0, 0.0, 0)  # before it began
 
 
