@@ -84,7 +84,7 @@ async def open_sandbox(settings: Settings) -> AsyncIterator[Sandbox]:
 
 def engine_settings(settings: Settings) -> EngineSettings:
     """Which containers programs run in."""
-    return EngineSettings(settings.sandbox_image, settings.sandbox_runtime or None)
+    return EngineSettings(image=settings.sandbox_image, runtime=settings.sandbox_runtime or None)
 
 
 def build_app(parts: Parts) -> ASGIApp:
