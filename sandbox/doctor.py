@@ -25,6 +25,7 @@ from sandbox.checks import (
 )
 from sandbox.container import USER_IDS, Container, EngineSettings
 from sandbox.contract import (
+    ImageName,
     Limits,
     Mode,
     Outcome,
@@ -148,7 +149,7 @@ async def _run(container: Container, submission: Submission) -> list[tuple[float
 class _NoSupply:
     """For a run that has one container and no other, whose end is not its own business."""
 
-    async def another(self, memory_bytes: int) -> Container:  # noqa: ARG002  # there is none
+    async def another(self, memory_bytes: int, image: ImageName) -> Container:  # noqa: ARG002
         """Raise `SandboxError`."""
         raise SandboxError("The container died.")
 
