@@ -82,8 +82,8 @@ class Submission:
     source: str
     mode: Mode
     tests: tuple[TestInput, ...]
-    """In the order in which they run, one after another in one container. A program can tell a later
-    test about those before, so those whose output is shown come before those that are hidden."""
+    """In the order in which they run, one after another in one container. A program can tell later
+    tests about those before, so those whose output is shown come before those that are hidden."""
     limits: Limits = Limits()
     entry: str = ""
     """The function to call, or the class to make an object of."""

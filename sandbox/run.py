@@ -45,6 +45,10 @@ class Supply(Protocol):
         """A container that was never used, for programs of up to `memory_bytes`."""
         ...
 
+    async def ran_out_of_memory(self, container: Container, since: float) -> bool:
+        """Whether a container that died did so for want of memory, not before the time `since`."""
+        ...
+
     def bury(self, container: Container) -> None:
         """End a container; its removal goes on in the background."""
         ...
@@ -182,6 +186,7 @@ class PoolRun:
         if self._stopped:
             return
         body, count = bodies.batch(self._submission, batch)
+        since = time.time()
         waiting = deque(islice(batch, count))
         try:
             self._allow(self._submission.limits_of(batch[0]).time_s + GRACE_S)
@@ -198,6 +203,8 @@ class PoolRun:
                     yield shared_outcome(waiting.popleft(), frame)
         except wire.WireError as error:
             raise ContainerDiedError(f"The container died: it sent {error}.") from error
+        except ContainerDiedError as error:
+            await self._leave_if_out_of_memory(container, since, error)
         except TimeoutError:
             self.leave()
         self._failed_batches += bool(waiting)
@@ -237,7 +244,7 @@ class PoolRun:
         if self._stopped:
             return
         transcript = self._transcript(test)
-        began = time.monotonic()
+        began, since = time.monotonic(), time.time()
         self._allow(transcript.limits.time_s + GRACE_S)
         try:
             await self._start(container, test)
@@ -248,9 +255,22 @@ class PoolRun:
                         yield shown
         except wire.WireError as error:
             raise ContainerDiedError(f"The container died: it sent {error}.") from error
+        except ContainerDiedError as error:
+            await self._leave_if_out_of_memory(container, since, error)
+            elapsed_ms = (time.monotonic() - began) * 1000
+            outcome = transcript.cut_short(Ended.MEMORY_LIMIT, elapsed_ms)
+            yield replace(outcome, memory_bytes=container.memory_bytes)
         except TimeoutError:
             self.leave()
             yield transcript.cut_short(self._why_ended(), (time.monotonic() - began) * 1000)
+
+    async def _leave_if_out_of_memory(
+        self, container: Container, since: float, error: ContainerDiedError
+    ) -> None:
+        """Have done with a container that a program's memory ended; else raise `error`."""
+        if not await self._supply.ran_out_of_memory(container, since):
+            raise error
+        self.leave()
 
     async def _start(self, container: Container, test: TestInput) -> None:
         frames = [(wire.TEST, bodies.test(self._submission, test))]
