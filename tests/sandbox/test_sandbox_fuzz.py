@@ -159,7 +159,7 @@ class _Scripted:
 
     async def ran_out_of_memory(
         self,
-        container: Container,
+        container: Container,  # noqa: ARG002  # as `Supply` has it
         since: float,  # noqa: ARG002
     ) -> bool:
         return self.blames_memory
@@ -215,6 +215,32 @@ def test_any_bytes_give_each_test_one_outcome_or_a_typed_error(
     for outcome in outcomes:
         assert (outcome.value is not None) == (outcome.ended is Ended.RETURNED)
         assert mode.is_called or outcome.ended is not Ended.RETURNED or outcome.value is not None
+
+
+@pytest.mark.parametrize("batch", ["", "hidden"])
+async def test_a_harness_that_says_nothing_is_ended_by_the_host(batch: str) -> None:
+    """Its own clock is the host's second line; what is left runs in another container."""
+
+    class Silent(_Pieces):
+        async def read(self, _most: int) -> bytes:
+            await asyncio.Event().wait()
+            return b""
+
+    class Supply(_Scripted):
+        async def another(self, memory_bytes: int) -> Container:
+            made.append(memory_bytes)
+            reader = cast(asyncio.StreamReader, Silent(deque()))
+            return Container("silent", memory_bytes, reader, cast(asyncio.StreamWriter, _Nowhere()))
+
+    made: list[int] = []
+    supply = Supply(deque())
+    tests = tuple(TestInput(test, [test], batch=batch) for test in "01")
+    submission = Submission("source", Mode.FUNCTION, tests, Limits(time_s=0.01), entry="f")
+    run = PoolRun(supply, submission, lambda _: True)
+    run.use(await supply.another(submission.memory_bytes))
+    outcomes = [event async for event in run if isinstance(event, Outcome)]
+    assert [one.ended for one in outcomes] == [Ended.TIME_LIMIT] * 2
+    assert len(made) == (3 if batch else 2)
 
 
 @dataclass
