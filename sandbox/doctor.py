@@ -157,6 +157,10 @@ class _NoSupply:
         """Raise `SandboxError`: what runs here ends at once, so a lapse of time is no program's."""
         raise SandboxError("A container did not answer in time.")
 
+    async def ran_out_of_memory(self, container: Container, since: float) -> bool:  # noqa: ARG002
+        """No: what runs here uses next to none."""
+        return False
+
     def bury(self, container: Container) -> None:
         """Cut its stream, which ends it."""
         container.hang_up()
