@@ -17,7 +17,6 @@ from sandbox.contract import (
     Mode,
     Outcome,
     Output,
-    RunEvent,
     SandboxError,
     SandboxUnavailableError,
     Submission,
@@ -85,7 +84,7 @@ async def test_a_container_that_is_not_ready_in_time_is_replaced(
     async with Pool(engine_settings, size=1) as pool:
         assert pool.available
         places: list[int] = []
-        events: list[RunEvent] = []
+        events: list[Output | Outcome] = []
 
         async def run() -> None:
             async with pool.run(HELLO, on_waiting=places.append) as run:
@@ -98,7 +97,7 @@ async def test_a_container_that_is_not_ready_in_time_is_replaced(
         client.tag("viva-sandbox:latest", repository, tag, force=True)
         await task
         assert places == [1]
-        assert [event.text for event in events if isinstance(event, Output)] == ["hi\n"]
+        assert "".join(event.text for event in events if isinstance(event, Output)) == "hi\n"
         await _engine_shows(lambda: mute not in _mine(client))
     assert not _mine(client)
 
@@ -134,9 +133,9 @@ async def _behind_a_door(
 
 async def _heard_until_the_door_shuts(
     pool: Pool, door: EngineDoor, submission: Submission
-) -> list[RunEvent]:
+) -> list[Output | Outcome]:
     """What a run brought before its end as our error; the door shuts at the first of it."""
-    heard: list[RunEvent] = []
+    heard: list[Output | Outcome] = []
 
     async def listen() -> None:
         async with pool.run(submission, accepts=lambda _: True) as run:
@@ -155,9 +154,9 @@ async def test_an_engine_that_hangs_in_mid_run_is_not_blamed_on_the_program(
     """The harness said in time that its limit was over, but nobody passed it on."""
     async with _behind_a_door(monkeypatch, tmp_path / "engine.sock") as (pool, door):
         heard = await _heard_until_the_door_shuts(pool, door, SPIN)
-        printed = "".join(event.text for event in heard if isinstance(event, Output))
-        assert printed in ("on", "on\n")
-        assert not any(isinstance(event, Outcome) for event in heard)
+        printed = [event.text for event in heard if isinstance(event, Output)]
+        assert "on\n".startswith("".join(printed))  # it may come in two pieces
+        assert len(heard) == len(printed) > 0
         assert not pool.available
 
 
