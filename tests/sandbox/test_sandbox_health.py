@@ -17,6 +17,7 @@ from sandbox.contract import (
     Mode,
     Outcome,
     Output,
+    RunEvent,
     SandboxError,
     SandboxUnavailableError,
     Submission,
@@ -84,7 +85,7 @@ async def test_a_container_that_is_not_ready_in_time_is_replaced(
     async with Pool(engine_settings, size=1) as pool:
         assert pool.available
         places: list[int] = []
-        events: list[Output | Outcome] = []
+        events: list[RunEvent] = []
 
         async def run() -> None:
             async with pool.run(HELLO, on_waiting=places.append) as run:
@@ -133,9 +134,9 @@ async def _behind_a_door(
 
 async def _heard_until_the_door_shuts(
     pool: Pool, door: EngineDoor, submission: Submission
-) -> list[Output | Outcome]:
+) -> list[RunEvent]:
     """What a run brought before its end as our error; the door shuts at the first of it."""
-    heard: list[Output | Outcome] = []
+    heard: list[RunEvent] = []
 
     async def listen() -> None:
         async with pool.run(submission, accepts=lambda _: True) as run:
