@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -19,6 +19,7 @@ from sandbox.contract import (
     SandboxUnavailableError,
     Submission,
 )
+from server.author_runs import settled_by_checker
 from server.core.events import (
     AnyEvent,
     GroupResult,
@@ -30,6 +31,7 @@ from server.core.events import (
     TestJudged,
 )
 from server.core.judge import (
+    Judgement,
     Verdict,
     judge,
     judge_program,
@@ -77,6 +79,8 @@ class _Tally:
     job: Job
     submission: Submission
     judged: list[TestJudged] = field(default_factory=list)
+    unsettled: dict[str, tuple[Outcome, Judgement]] = field(default_factory=dict)
+    """What only the author's checker can judge, by test."""
     program: Outcome | None = None
     printed: Counter[str] = field(default_factory=Counter)
     """Bytes of output, by test."""
@@ -90,9 +94,30 @@ class _Tally:
             return [self._written(message)]
         if part is None or self.job.is_program:
             return self._program_ended(message)
-        event = self._judge(part, message)
-        self.judged.append(event)
-        return [event] if event.visible else []
+        judgement = judge(part, part.case(message.test), message)
+        if judgement.question is not None:
+            self.unsettled[message.test] = (message, judgement)
+            return []
+        return self._told([self._judged(part, message, judgement)])
+
+    def _told(self, events: Sequence[TestJudged]) -> list[AnyEvent]:
+        """Keep these verdicts; those on visible tests are told at once."""
+        self.judged += events
+        return [event for event in events if event.visible]
+
+    @property
+    def waits_for_checker(self) -> bool:
+        """Whether there is anything to ask the author's checker, and still somebody to be told."""
+        return bool(self.unsettled) and not self.stop_requested
+
+    def settle(self, part: Part, settled: Mapping[str, Judgement]) -> list[AnyEvent]:
+        """The verdicts that waited for the checker, now that it has spoken."""
+        events = [
+            msgspec.structs.replace(self._judged(part, outcome, settled[test]), checked=True)
+            for test, (outcome, _) in self.unsettled.items()
+        ]
+        self.unsettled.clear()
+        return self._told(events)
 
     def _written(self, output: Output) -> OutputWritten:
         part = self.job.part
@@ -115,16 +140,22 @@ class _Tally:
         text = outcome.error.traceback.rstrip("\n") + "\n"
         return [OutputWritten(run=self.job.started.run, stream="stderr", text=text)]
 
-    def accepts(self, outcome: Outcome) -> bool:
-        """Whether a test that shared its process with others passed; else it is run alone."""
-        part = self.job.part
-        if part is None:
-            return False
-        return judge(part, part.case(outcome.test), outcome).verdict is Verdict.ACCEPTED
+    @property
+    def accepts(self) -> Callable[[Outcome], bool] | None:
+        """Whether a test that shared its process with others passed; else it is run alone.
 
-    def _judge(self, part: Part, outcome: Outcome) -> TestJudged:
+        None where nobody can tell yet, because a checker is asked afterwards: then no test
+        shares its process.
+        """
+        part = self.job.part
+        if part is None or part.compare.kind == "checker":
+            return None
+        return lambda outcome: (
+            judge(part, part.case(outcome.test), outcome).verdict is Verdict.ACCEPTED
+        )
+
+    def _judged(self, part: Part, outcome: Outcome, judgement: Judgement) -> TestJudged:
         case, group = part.case(outcome.test), part.group_of(outcome.test)
-        judgement = judge(part, case, outcome)
         return TestJudged(
             run=self.job.started.run,
             test=case.id,
@@ -300,12 +331,26 @@ class Performance:
                 async for batch in _batches(run):
                     events = _joined(e for message in batch for e in self._tally.events(message))
                     await self._record(events)
-                # Nobody has to wait until the container is gone.
-                await self._end(self._tally.finished())
+                if not self._tally.waits_for_checker:
+                    # Nobody has to wait until the container is gone.
+                    await self._end(self._tally.finished())
             finally:
                 self._in_sandbox = False
                 control.cancel()
                 await asyncio.gather(control, return_exceptions=True)
+        await self._ask_checker()
+
+    async def _ask_checker(self) -> None:
+        """Let the author's checker judge what waits for it, now that its turn is free again.
+
+        Stop, meanwhile, cancels this as it does a run that waits for a container.
+        """
+        part, tally = self._job.part, self._tally
+        if part is not None and tally.waits_for_checker:
+            waiting = {test: judgement for test, (_, judgement) in tally.unsettled.items()}
+            settled = await settled_by_checker(self._sandbox, part.compare, waiting, self._owner)
+            await self._record(tally.settle(part, settled))
+        await self._end(self._tally.finished())
 
     async def _end(self, finished: RunFinished) -> None:
         if not self._has_ended:

@@ -41,12 +41,24 @@ class Localized(Model):
         return (self.fr or self.en) if language == "fr" else (self.en or self.fr)
 
 
+class CheckerTest(Model):
+    """An answer of which the author foretells what the checker says."""
+
+    case: str
+    """The id of the test case that it answers."""
+    got: JsonValue
+
+
 class Compare(Model):
     """How an answer is compared with the expected one."""
 
-    kind: Literal["exact", "unordered", "float", "tokens"]
+    kind: Literal["exact", "unordered", "float", "tokens", "checker"]
     tolerance: float = 0.0
     """For `float`: how far off, absolutely, and relatively to numbers above 1."""
+    checker: str = ""
+    """For `checker`: the author's Python, which runs in a sandbox and nowhere else."""
+    accepts: tuple[CheckerTest, ...] = ()
+    rejects: tuple[CheckerTest, ...] = ()
 
 
 class TestCase(Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.contract import Limits
@@ -10,6 +10,7 @@ from server.core.problem import (
     MAIN,
     Compare,
     Criterion,
+    Group,
     Hint,
     Localized,
     Part,
@@ -27,9 +28,12 @@ from server.core.signature import (
     parse_type,
     starter_for,
 )
+from server.problem_files.author_code import checker_compare, with_checker_tests
 from server.problem_files.cases import Frame, build_groups, narrowed
 from server.problem_files.models import (
+    CheckerFile,
     FollowUpFile,
+    GroupFile,
     LocalizedText,
     ProblemFile,
     StageFile,
@@ -96,7 +100,7 @@ class _Stage:
 
 def _main_part(file: ProblemFile, notes: Notes) -> Part:
     stage = _stage(file, None, (), notes)
-    groups = build_groups(file.tests, stage.frame, (), notes)
+    groups, stage = _groups(file.tests, file, stage, (), notes)
     solutions = build_solutions(file.solutions, groups, None, (), notes)
     if not _passing(solutions):
         notes.at(("solutions",), _NO_REFERENCE, "Add one with  expect: pass")
@@ -113,7 +117,7 @@ def _main_part(file: ProblemFile, notes: Notes) -> Part:
 
 def _followup(file: FollowUpFile, main: Part, path: Path, notes: Notes) -> Part:
     stage = _stage(file, main, path, notes)
-    groups = build_groups(file.tests, stage.frame, path, notes)
+    groups, stage = _groups(file.tests, file, stage, path, notes)
     solutions = build_solutions(file.solutions, groups, main, path, notes)
     if not _passing(solutions):
         # What a follow-up does not say is part 1's, its reference too: it must pass here as well.
@@ -129,6 +133,18 @@ def _followup(file: FollowUpFile, main: Part, path: Path, notes: Notes) -> Part:
         solutions=solutions,
         **_shared(stage),
     )
+
+
+def _groups(
+    tests: list[GroupFile], said: StageFile, stage: _Stage, path: Path, notes: Notes
+) -> tuple[tuple[Group, ...], _Stage]:
+    """The part's groups, and the stage with what its checker is tested by."""
+    groups = build_groups(tests, stage.frame, path, notes)
+    if not isinstance(said.compare, CheckerFile):
+        return groups, stage
+    here = (*path, "compare")
+    compare = with_checker_tests(stage.compare, said.compare, groups, here, notes)
+    return groups, replace(stage, compare=compare)
 
 
 _NO_REFERENCE = "no solution should pass; the first one that does is the reference"
@@ -153,7 +169,7 @@ def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Sta
     signature = _signature(said, entry, types, path, notes)
     goes_on = base is not None and entry == base.entry and said.starter is None
     default = Compare(kind="tokens" if mode == "program" else "exact")
-    compare = said.compare or (base.compare if base else default)
+    compare = _compare(said, base, entry, path, notes) or default
     if mode == "function" and compare.kind == "tokens":
         notes.at((*path, "compare"), "tokens are compared in what a program prints", _COMPARE)
     return _Stage(
@@ -168,6 +184,21 @@ def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Sta
         limits=narrowed(main.limits if main else Limits(), said.limits),
         compare=compare,
     )
+
+
+def _compare(
+    said: StageFile, base: Part | None, entry: str, path: Path, notes: Notes
+) -> Compare | None:
+    """What the part says, or else part 1; but a checker is made for one entry alone."""
+    if isinstance(said.compare, CheckerFile):
+        return checker_compare(said.compare, (*path, "compare"), notes)
+    if said.compare or base is None:
+        return said.compare
+    if base.compare.kind != "checker":
+        return base.compare
+    # Its tests name cases of part 1, and are run there.
+    alone = base.compare.model_copy(update={"accepts": (), "rejects": ()})
+    return alone if entry == base.entry else None
 
 
 _COMPARE = "For a function: exact, unordered or {float: 1e-6}."

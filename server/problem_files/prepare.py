@@ -14,7 +14,7 @@ ReadFile: TypeAlias = Callable[[str], str]
 
 _FUNCTION_OR_PROGRAM = "For now: function or program."
 _WRITE_CASES = "For now write the cases out, with args and expect."
-_COMPARISONS = "For now: exact, unordered, tokens or {float: 1e-6}."
+_COMPARISONS = "For now: exact, unordered, tokens, {float: 1e-6} or {checker: ...}."
 
 _UNSUPPORTED_MODES = ("class", "sql")
 _UNSUPPORTED_IN_PART = {
@@ -84,7 +84,7 @@ def _refuse_compare(part: Node) -> Iterator[Complaint]:
         else {key: found.mark for key, found in compare.keys.items()}
     )
     for kind, mark in places.items():
-        if kind in ("rows", "checker"):
+        if kind == "rows":
             yield Complaint(mark, f'comparing by "{kind}" is not supported yet', _COMPARISONS)
             part.remove("compare")
             return
@@ -114,9 +114,9 @@ def _references(node: Node) -> Iterator[tuple[str, Node]]:
             yield from _references(child)
 
 
-_ARE_DATA = ("args", "expect")
+_ARE_DATA = ("args", "expect", "got")
 """Holds any JSON: a reference must stand right there, and a `.json` file is its value."""
-_MAY_BE_FILES = (*_ARE_DATA, "starter", "code", "stdin", "en", "fr")
+_MAY_BE_FILES = (*_ARE_DATA, "starter", "code", "checker", "stdin", "en", "fr")
 
 
 def _json(text: str) -> Any:

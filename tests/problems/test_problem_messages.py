@@ -65,7 +65,7 @@ REFERENCE = "no solution should pass; the first one that does is the reference"
           '18:33: "memory" should be between 16MB and 1024MB, got 9000MB']),
         ("mode: function", "mode: function\ncompare: fuzzy",
          ['9:10: "compare" is not a way to compare'
-          " | One of: exact, unordered, tokens, {float: 1e-6}."]),
+          " | One of: exact, unordered, tokens, {float: 1e-6}, {checker: ...}."]),
         ("mode: function", "mode: function\ncompare: {float: 2}",
          ['9:10: "compare" needs a tolerance between 0 and 1 | Such as {float: 1e-6}.']),
         ("mode: function", "mode: function\ncompare: tokens",
