@@ -17,6 +17,7 @@ from server.checker_tests import CHECKER_MEND, checker_findings
 from server.core.judge import Judgement, Verdict, judge, submission_for
 from server.core.problem import MAIN, Group, Localized, Part, Problem, Solution, TestCase
 from server.library import Library
+from server.making import completed, validity_findings
 from server.problem_files.findings import Finding, placed
 from server.problem_files.read import ProblemFileError
 
@@ -87,6 +88,15 @@ async def check_steps(problem: Problem, sandbox: Sandbox) -> AsyncIterator[Findi
     """As `check`, with word of each solution before it is run."""
     for finding in _unrun_findings(problem):
         yield finding
+    for part in problem.parts:
+        if part.is_complete:
+            for finding in await validity_findings(part, sandbox):
+                yield finding
+    problem, findings = await completed(problem, sandbox)
+    for finding in findings:
+        yield finding
+    if not problem.is_complete:
+        return
     for part in problem.parts:
         for finding in await checker_findings(part, sandbox):
             yield finding

@@ -125,6 +125,15 @@ def judge(part: Part, case: TestCase, outcome: Outcome) -> Judgement:
     return Judgement(verdict, expected, answer.shown, detail)
 
 
+def answer_in(part: Part, case: TestCase, outcome: Outcome | None) -> tuple[Any, str]:
+    """What a program answered to a case, or else (None and) why that is no answer."""
+    if outcome is None:
+        return None, "the sandbox gave no outcome"
+    answer = _answer(part.mode, outcome)
+    standing = _standing_verdict(part, case, outcome, answer)
+    return (None, ": ".join(standing)) if standing else (answer.value, "")
+
+
 def question_of(part: Part, case_id: str, got: Any) -> list[Any]:
     """What a checker is asked about an answer: the case's input, what is expected, what came."""
     case = part.case(case_id)

@@ -78,6 +78,10 @@ class TestCase(Model):
     raises: str | None = None
     """In place of `expect`: the class name of the exception that must come."""
     limits: Limits = Limits()
+    gen: str = ""
+    """The generator's call that makes the input, e.g. `shop(n=60, seed=1)`."""
+    needs: tuple[Literal["input", "answer"], ...] = ()
+    """What is still to be made: the input by `gen`, the answer by the reference solution."""
 
 
 class Group(Model):
@@ -119,6 +123,10 @@ class Part(Model):
     compare: Compare
     groups: tuple[Group, ...]
     solutions: tuple[Solution, ...] = ()
+    generators: str = ""
+    """The author's Python that makes cases; like all of it, run in a sandbox alone."""
+    valid: str = ""
+    """The author's Python that every case must pass."""
 
     @cached_property
     def signature(self) -> Signature | None:
@@ -134,6 +142,16 @@ class Part(Model):
     def visible_cases(self) -> tuple[TestCase, ...]:
         """The cases that the candidate may see."""
         return tuple(case for group in self.groups if group.visible for case in group.cases)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no case needs anything that is still to be made."""
+        return not any(case.needs for case in self.cases)
+
+    def with_groups(self, groups: tuple[Group, ...]) -> Part:
+        """This part with other groups."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return Part(**{**fields, "groups": groups})
 
     def case(self, case_id: str) -> TestCase:
         """The case with this id; raises `KeyError`."""
@@ -195,6 +213,11 @@ class Problem(Model):
             if part.id == part_id:
                 return part
         raise KeyError(part_id)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it can be set: no case needs anything that is still to be made."""
+        return all(part.is_complete for part in self.parts)
 
     def content_hash(self) -> str:
         """SHA-256, in hex, of the problem's canonical JSON: changes when anything does."""

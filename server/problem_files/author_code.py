@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from server.core.checker import CHECKER_FUNCTION
+from server.core.generating import CallRefusedError, parse_call
 from server.core.problem import CheckerTest, Compare, Group
+from server.core.validity import VALID_FUNCTION
 from server.problem_files.explain import did_you_mean
 from server.problem_files.models import CheckerFile, CheckerTestFile
 from server.problem_files.nodes import Path
@@ -23,6 +25,29 @@ def functions_in(code: str, path: Path, notes: Notes) -> Mapping[str, ast.Functi
     if tree is None:
         return None
     return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def generator_names(code: str, path: Path, notes: Notes) -> Sequence[str] | None:
+    """The functions that may make cases; None, and a complaint, where the code is broken."""
+    found = functions_in(code, path, notes)
+    return None if found is None else list(found)
+
+
+def call_complaints(gen: str, generators: Sequence[str] | None) -> Iterator[tuple[str, str]]:
+    """What is wrong with a case's `gen`, to follow its text, and how to mend it."""
+    try:
+        call = parse_call(gen)
+    except CallRefusedError as error:
+        yield str(error), error.mend
+        return
+    if generators is not None and call.name not in generators:
+        mend = did_you_mean(call.name, generators) if generators else "Add  generators: |"
+        yield f'calls "{call.name}", which "generators" does not define', mend
+
+
+def check_valid(code: str, parameters: Sequence[str], path: Path, notes: Notes) -> None:
+    """Complain of a `valid` that cannot be called with these parameters."""
+    _check_takes(functions_in(code, path, notes), VALID_FUNCTION, parameters, path, notes)
 
 
 def checker_compare(file: CheckerFile, path: Path, notes: Notes) -> Compare:

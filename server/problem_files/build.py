@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,7 +29,12 @@ from server.core.signature import (
     parse_type,
     starter_for,
 )
-from server.problem_files.author_code import checker_compare, with_checker_tests
+from server.problem_files.author_code import (
+    check_valid,
+    checker_compare,
+    generator_names,
+    with_checker_tests,
+)
 from server.problem_files.cases import Frame, build_groups, narrowed
 from server.problem_files.models import (
     CheckerFile,
@@ -92,10 +98,13 @@ class _Stage:
     same_code_as_main: bool
     limits: Limits
     compare: Compare
+    generators: str
+    valid: str
+    generator_names: Sequence[str] | None
 
     @property
     def frame(self) -> Frame:
-        return Frame(self.mode, self.signature, self.limits)
+        return Frame(self.mode, self.signature, self.limits, self.generator_names)
 
 
 def _main_part(file: ProblemFile, notes: Notes) -> Part:
@@ -156,7 +165,7 @@ def _passing(solutions: tuple[Solution, ...]) -> tuple[Solution, ...]:
 
 def _shared(stage: _Stage) -> dict[str, Any]:
     names = ("mode", "entry", "types", "starter", "same_code_as_main", "limits", "compare")
-    return {name: getattr(stage, name) for name in names}
+    return {name: getattr(stage, name) for name in (*names, "generators", "valid")}
 
 
 def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Stage:
@@ -172,6 +181,9 @@ def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Sta
     compare = _compare(said, base, entry, path, notes) or default
     if mode == "function" and compare.kind == "tokens":
         notes.at((*path, "compare"), "tokens are compared in what a program prints", _COMPARE)
+    generators = said.generators or (base.generators if base else "")
+    # What is wrong with part 1's has been told there.
+    told = notes if said.generators else Notes(notes.root)
     return _Stage(
         mode=mode,
         entry=entry,
@@ -183,7 +195,27 @@ def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Sta
         same_code_as_main=goes_on,
         limits=narrowed(main.limits if main else Limits(), said.limits),
         compare=compare,
+        generators=generators,
+        valid=_valid(said, base, entry, signature, path, notes),
+        generator_names=generator_names(generators, (*path, "generators"), told),
     )
+
+
+def _valid(
+    said: StageFile,
+    base: Part | None,
+    entry: str,
+    signature: Signature | None,
+    path: Path,
+    notes: Notes,
+) -> str:
+    """What the part says, or else part 1 where it takes the same arguments."""
+    if said.valid is None:
+        return base.valid if base and base.entry == entry else ""
+    if signature or not entry:
+        names = [parameter.name for parameter in signature.parameters] if signature else ["stdin"]
+        check_valid(said.valid, names, (*path, "valid"), notes)
+    return said.valid
 
 
 def _compare(

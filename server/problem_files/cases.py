@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.contract import Limits
 from server.core.problem import Group, PartMode, TestCase
 from server.core.signature import Mismatch, Signature, TypeExpression, mismatch
+from server.problem_files.author_code import call_complaints
 from server.problem_files.models import CaseFile, GroupFile, LimitsFile, seconds, size_bytes
 from server.problem_files.nodes import Key, Node, Path
 from server.problem_files.notes import Notes
@@ -22,6 +23,8 @@ class Frame:
     signature: Signature | None
     """None in program mode, and where the signature itself is broken."""
     limits: Limits
+    generators: Sequence[str] | None = ()
+    """The names of the functions that may make a case; None where their code is broken."""
 
 
 def narrowed(limits: Limits, said: LimitsFile | None) -> Limits:
@@ -70,39 +73,68 @@ def _build_group(group: GroupFile, frame: Frame, path: Path, notes: Notes) -> Gr
 
 
 def _build_case(case: CaseFile, case_id: str, frame: Frame, path: Path, notes: Notes) -> TestCase:
-    label = f'case "{case.name or case_id}"'
+    name = case.name or case.gen or case_id
+    label = f'case "{name}"'
     for message, mend in _case_complaints(case, frame):
         notes.at(path, f"{label}{message}", mend)
+    if case.gen is not None:
+        for message, mend in call_complaints(case.gen, frame.generators):
+            notes.at((*path, "gen"), f'{label}: gen "{case.gen}" {message}', mend)
     for key in ("args", "expect"):
         for mark in _number_keys(notes.root.get(*path, key)):
             message = f"{label}: a key in {key} is not text"
             notes.at_mark(mark.mark, message, "The keys of JSON are text: put them in quotes.")
     return TestCase(
         id=case_id,
-        name=case.name or case_id,
+        name=name,
         args=tuple(case.args or ()),
         stdin=case.stdin or "",
         expect=case.expect,
         raises=case.raises,
         limits=narrowed(frame.limits, case.limits),
+        gen=case.gen or "",
+        needs=_needs(case),
     )
+
+
+def _needs(case: CaseFile) -> tuple[Literal["input", "answer"], ...]:
+    if case.gen is None:
+        return ()
+    is_answered = "expect" in case.model_fields_set or case.raises is not None
+    return ("input",) if is_answered else ("input", "answer")
 
 
 def _case_complaints(case: CaseFile, frame: Frame) -> Iterator[tuple[str, str]]:
     """What is wrong with a case, to follow its label, and how to mend it."""
     expects = "expect" in case.model_fields_set
-    if expects == (case.raises is not None):
+    if expects == (case.raises is not None) and (expects or case.gen is None):
         which = "both expect and raises" if expects else "neither expect nor raises"
         yield f" has {which}", "One of them says what must come of the case."
-    if frame.mode == "program":
+    if case.gen is not None:
+        yield from _generated_complaints(case, expects, frame)
+    elif frame.mode == "program":
         yield from _program_complaints(case, expects)
     else:
         yield from _function_complaints(case, expects, frame.signature)
 
 
+def _generated_complaints(case: CaseFile, expects: bool, frame: Frame) -> Iterator[tuple[str, str]]:
+    for key in ("args", "stdin"):
+        if getattr(case, key) is not None:
+            yield f" has both gen and {key}", "gen makes the whole input."
+    if frame.mode == "program":
+        yield from _text_complaints(case, expects)
+    elif expects and frame.signature:
+        yield from _checked("expect", case.expect, frame.signature.returns)
+
+
 def _program_complaints(case: CaseFile, expects: bool) -> Iterator[tuple[str, str]]:
     if case.args is not None:
         yield " has args, but a program reads stdin", "Write  stdin: |  and the text below it."
+    yield from _text_complaints(case, expects)
+
+
+def _text_complaints(case: CaseFile, expects: bool) -> Iterator[tuple[str, str]]:
     if expects and not isinstance(case.expect, str):
         yield ": expect should be the text to print", "Write  expect: |  and the text below it."
 
@@ -114,15 +146,20 @@ def _function_complaints(
         yield " has stdin, but a function takes args", "Write  args: [...]  or  mode: program"
     if signature is None:
         return
-    wanted, given = len(signature.parameters), len(case.args or ())
+    yield from argument_complaints(case.args or (), signature)
+    if expects and len(case.args or ()) == len(signature.parameters):
+        yield from _checked("expect", case.expect, signature.returns)
+
+
+def argument_complaints(args: Sequence[Any], signature: Signature) -> Iterator[tuple[str, str]]:
+    """What is wrong with a call's arguments, to follow a label, and how to mend it."""
+    wanted, given = len(signature.parameters), len(args)
     if wanted != given:
         mend = "args is a list with one item per parameter."
         yield f": {_count(given)}, but {signature.call} takes {wanted}", mend
         return
-    for parameter, value in zip(signature.parameters, case.args or (), strict=True):
+    for parameter, value in zip(signature.parameters, args, strict=True):
         yield from _checked(f'argument "{parameter.name}"', value, parameter.type)
-    if expects:
-        yield from _checked("expect", case.expect, signature.returns)
 
 
 def _checked(label: str, value: Any, wanted: TypeExpression) -> Iterator[tuple[str, str]]:

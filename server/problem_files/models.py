@@ -167,10 +167,14 @@ class LimitsFile(FileModel):
 
 
 class CaseFile(FileModel):
-    """A test case: its input, and `expect` or `raises`."""
+    """A test case: its input, written or by `gen`, and `expect` or `raises`.
+
+    Where neither stands beside `gen`, the reference solution answers.
+    """
 
     name: Text | None = None
     args: Arguments | None = None
+    gen: Text | None = None
     stdin: InputText | None = None
     expect: JsonValue = None
     raises: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
@@ -207,6 +211,8 @@ class StageFile(FileModel):
     starter: FileText | None = None
     limits: LimitsFile | None = None
     compare: CompareText | None = None
+    generators: FileText | None = None
+    valid: FileText | None = None
     solutions: list[SolutionFile] = []
 
 

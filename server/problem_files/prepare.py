@@ -13,18 +13,14 @@ ReadFile: TypeAlias = Callable[[str], str]
 """The text of a file named beside problem.yaml; raises `FileRefusedError`."""
 
 _FUNCTION_OR_PROGRAM = "For now: function or program."
-_WRITE_CASES = "For now write the cases out, with args and expect."
 _COMPARISONS = "For now: exact, unordered, tokens, {float: 1e-6} or {checker: ...}."
 
 _UNSUPPORTED_MODES = ("class", "sql")
 _UNSUPPORTED_IN_PART = {
     "databases": _FUNCTION_OR_PROGRAM,
-    "generators": _WRITE_CASES,
-    "valid": "For now check the cases by eye.",
 }
 _UNSUPPORTED_IN_GROUP = {"growth": "For now measure by hand, and give the group a time limit."}
 _UNSUPPORTED_IN_CASE = {
-    "gen": _WRITE_CASES,
     "db": _FUNCTION_OR_PROGRAM,
     "schema_of": _FUNCTION_OR_PROGRAM,
     "calls": _FUNCTION_OR_PROGRAM,
@@ -116,7 +112,17 @@ def _references(node: Node) -> Iterator[tuple[str, Node]]:
 
 _ARE_DATA = ("args", "expect", "got")
 """Holds any JSON: a reference must stand right there, and a `.json` file is its value."""
-_MAY_BE_FILES = (*_ARE_DATA, "starter", "code", "checker", "stdin", "en", "fr")
+_MAY_BE_FILES = (
+    *_ARE_DATA,
+    "starter",
+    "code",
+    "checker",
+    "generators",
+    "valid",
+    "stdin",
+    "en",
+    "fr",
+)
 
 
 def _json(text: str) -> Any:
