@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from sandbox.contract import Outcome, Sandbox, SandboxError, SandboxUnavailableError, Submission
 from server.core.checker import checker_submission, settled
 from server.core.judge import Judgement
-from server.core.problem import Compare
+from server.core.problem import Part
 
 ATTEMPTS = 2
 """What the platform failed is tried once more, in a fresh container."""
@@ -38,9 +38,9 @@ async def _outcomes(sandbox: Sandbox, submission: Submission, owner: str) -> dic
 
 
 async def settled_by_checker(
-    sandbox: Sandbox, compare: Compare, judgements: Mapping[str, Judgement], owner: str = ""
+    sandbox: Sandbox, part: Part, judgements: Mapping[str, Judgement], owner: str = ""
 ) -> dict[str, Judgement]:
-    """These judgements, by test, with the checker's word for those that wait for it.
+    """These judgements on a part's tests, with the checker's word for those that wait for it.
 
     Raises `SandboxError` where it cannot be run.
     """
@@ -49,7 +49,7 @@ async def settled_by_checker(
         for test, judgement in judgements.items()
         if judgement.question is not None
     }
-    said = await outcomes_of(sandbox, checker_submission(compare, questions), owner)
+    said = await outcomes_of(sandbox, checker_submission(part, questions), owner)
     return {
         test: settled(judgement, said.get(test)) if test in questions else judgement
         for test, judgement in judgements.items()

@@ -25,7 +25,7 @@ async def checker_findings(part: Part, sandbox: Sandbox) -> list[Finding]:
         name: Judgement(Verdict.JUDGE_ERROR, question=question_of(part, test.case, test.got))
         for name, (_, _, test) in tests.items()
     }
-    said = await settled_by_checker(sandbox, part.compare, asked)
+    said = await settled_by_checker(sandbox, part, asked)
     found = (_finding(part, *tests[name], said[name]) for name in tests)
     return [finding for finding in found if finding]
 

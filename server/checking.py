@@ -11,11 +11,12 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sandbox.contract import Limits, Outcome, Sandbox, Submission
+from sandbox.contract import ImageMissingError, Limits, Outcome, Sandbox, Submission
 from server.author_runs import outcomes_of, settled_by_checker
 from server.checker_tests import CHECKER_MEND, checker_findings
 from server.core.judge import Judgement, Verdict, judge, submission_for
 from server.core.problem import MAIN, Group, Localized, Part, Problem, Solution, TestCase
+from server.core.values import shortened
 from server.library import Library
 from server.making import completed, validity_findings
 from server.problem_files.findings import Finding, placed
@@ -25,6 +26,7 @@ SLOW_FACTOR = 1.5
 """A slow solution must still be running at this many times of the limit."""
 COMFORT_FACTOR = 0.5
 """A right solution should need no more than this share of the limit."""
+_MAX_BRIEF_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +90,19 @@ async def check_steps(problem: Problem, sandbox: Sandbox) -> AsyncIterator[Findi
     """As `check`, with word of each solution before it is run."""
     for finding in _unrun_findings(problem):
         yield finding
+    try:
+        async for step in _run_steps(problem, sandbox):
+            yield step
+    except ImageMissingError as error:
+        # One missing image says nothing about the problems that do without it.
+        yield Finding("error", MAIN, ("image",), f"nothing can be run: {error}")
+
+
+async def _run_steps(problem: Problem, sandbox: Sandbox) -> AsyncIterator[Finding | Progress]:
+    """The problem's own code first: what it makes is what the solutions are run on."""
     for part in problem.parts:
-        if part.is_complete:
-            for finding in await validity_findings(part, sandbox):
-                yield finding
+        for finding in await validity_findings(part, sandbox) if part.is_complete else ():
+            yield finding
     problem, findings = await completed(problem, sandbox)
     for finding in findings:
         yield finding
@@ -137,7 +148,7 @@ async def _run(part: Part, solution: Solution, sandbox: Sandbox) -> list[_Result
         submission = _with_more_time(submission, SLOW_FACTOR)
     outcomes = await outcomes_of(sandbox, submission)
     judged = {case.id: _judged(part, case, outcomes.get(case.id)) for case in part.cases}
-    judged = await settled_by_checker(sandbox, part.compare, judged)
+    judged = await settled_by_checker(sandbox, part, judged)
     return [
         _Result(group, case, outcomes.get(case.id), judged[case.id])
         for group in part.groups
@@ -258,6 +269,15 @@ def _all_cases(results: Sequence[_Result]) -> str:
 
 def _told(result: _Result) -> str:
     """`the case "x": wrong_answer: at [0]: expected 1, got 2`."""
-    detail = result.judgement.detail.strip().rpartition("\n")[2]
+    detail = _brief(result)
     verdict = result.judgement.verdict
     return f'the case "{result.case.name}": {verdict}' + (f": {detail}" if detail else "")
+
+
+def _brief(result: _Result) -> str:
+    """Why a case failed, in a line: an exception's own one, or else the detail's last."""
+    error = result.outcome.error if result.outcome else None
+    if error is None or result.judgement.verdict is not Verdict.RUNTIME_ERROR:
+        return result.judgement.detail.strip().rpartition("\n")[2]
+    # A class's call stands below the exception, and belongs to it.
+    return shortened(" ".join(f"{error.type}: {error.message}".split()), _MAX_BRIEF_CHARACTERS)

@@ -12,12 +12,14 @@ from typing import Any
 
 from sandbox.contract import Outcome, Sandbox
 from server.author_runs import outcomes_of
+from server.core.class_signature import ClassSignature
 from server.core.generating import NotMadeError, generator_submission, made_by, parse_call
 from server.core.judge import answer_in, submission_for
 from server.core.problem import Group, Part, Problem, TestCase
-from server.core.signature import mismatch
+from server.core.signature import Signature, mismatch
 from server.core.validity import objection, valid_submission
 from server.problem_files.cases import argument_complaints
+from server.problem_files.class_cases import calls_complaints, results_complaints
 from server.problem_files.findings import Finding
 from server.problem_files.nodes import Path
 
@@ -52,7 +54,7 @@ _Step = tuple[Part, list[Finding]]
 
 async def _with_inputs(part: Part, sandbox: Sandbox) -> _Step:
     calls = {case.id: parse_call(case.gen) for case in part.cases if "input" in case.needs}
-    outcomes = await outcomes_of(sandbox, generator_submission(part.generators, calls))
+    outcomes = await outcomes_of(sandbox, generator_submission(part, calls))
     findings: list[Finding] = []
     inputs: dict[str, dict[str, Any]] = {}
     for case_id in calls:
@@ -72,10 +74,19 @@ def _input_of(part: Part, made: Any) -> dict[str, Any]:
     if not isinstance(made, list):
         mend = "A generator returns the list of arguments, one item per parameter."
         raise NotMadeError(f"it made a {type(made).__name__}, not a list of arguments", mend)
-    if part.signature is not None:
-        for message, mend in argument_complaints(made, part.signature):
-            raise NotMadeError(f"what it made does not fit{message}", mend)
+    for message, mend in _misfits(part, made):
+        raise NotMadeError(f"what it made does not fit{message}", mend)
     return {"args": tuple(made)}
+
+
+def _misfits(part: Part, made: list[Any]) -> Iterator[tuple[str, str]]:
+    if isinstance(part.signature, Signature):
+        yield from argument_complaints(made, part.signature)
+    elif isinstance(part.signature, ClassSignature):
+        if not made:
+            yield ": there is no call", "A generator returns the list of calls, new first."
+        for found in calls_complaints(made, part.signature) if made else ():
+            yield found.message, found.mend
 
 
 def _not_made(part: Part, case: TestCase, error: NotMadeError) -> Finding:
@@ -133,9 +144,8 @@ async def _with_answers(part: Part, sandbox: Sandbox) -> _Step:
         if case.id not in wanted:
             continue
         answer, why_not = answer_in(part, case, outcomes.get(case.id))
-        found = None if why_not or not part.signature else mismatch(answer, part.signature.returns)
-        if why_not or found:
-            said = why_not or f"its answer{found}"
+        said = why_not or _answer_misfit(part, case, answer)
+        if said:
             message = (
                 f'the reference "{reference.name}" does not answer the case "{case.name}": {said}'
             )
@@ -143,6 +153,15 @@ async def _with_answers(part: Part, sandbox: Sandbox) -> _Step:
             findings.append(Finding("error", part.id, path, message, _REFERENCE_MEND))
         answers[case.id] = {"expect": answer}
     return _updated(part, answers, "answer") if not findings else part, findings
+
+
+def _answer_misfit(part: Part, case: TestCase, answer: Any) -> str:
+    """Why an answer is not of the type that the signature gives; empty where it is."""
+    if isinstance(part.signature, ClassSignature):
+        complaints = results_complaints(answer, case.calls, part.signature)
+        return next((f"its answer{found.message}" for found in complaints), "")
+    found = mismatch(answer, part.signature.returns) if part.signature else None
+    return f"its answer{found}" if found else ""
 
 
 _REFERENCE_MEND = "Mend it, the generator, or write what the case expects."

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import structlog
 
 from sandbox.contract import (
+    InputWanted,
     Outcome,
     Output,
     Run,
+    RunEvent,
     Sandbox,
     SandboxError,
     SandboxUnavailableError,
     Submission,
 )
 from server.author_runs import settled_by_checker
+from server.batches import batches_of, joined
+from server.core.calls import shown_calls
+from server.core.class_signature import ClassSignature
 from server.core.events import (
     AnyEvent,
     GroupResult,
+    InputAwaited,
     OutputWritten,
     RunFinished,
     RunStarted,
@@ -41,14 +47,19 @@ from server.core.judge import (
 )
 from server.core.problem import Part, TestCase
 from server.core.values import shortened, shown
-
-PAUSE_S = 0.02
-"""How long output is gathered after a batch went out: the first piece never waits."""
+from server.waiting import PlaceInLine, RecordEvents
 
 ATTEMPTS = 2
 """A run that the platform failed before anything came of it is tried once more."""
 
-RecordEvents = Callable[[Sequence[AnyEvent]], Awaitable[None]]
+SANDBOX_AWAY = (
+    "The sandbox went away before this run had its result. The code is not to blame: "
+    "run it again in a moment."
+)
+"""What people read then; what is wrong with the engine, and its cure, are for the log."""
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +79,9 @@ class Job:
     def submission(self) -> Submission:
         """What goes into the sandbox."""
         if self.started.what == "program" or self.part is None:
-            return program_submission(self.source, self.started.stdin)
+            # A free run may import what the tests' runs may.
+            image = self.part.image if self.part else ""
+            return program_submission(self.source, self.started.stdin, image)
         return submission_for(self.part, self.source, self.started.what)
 
 
@@ -87,9 +100,11 @@ class _Tally:
     begun: bool = False
     stop_requested: bool = False
 
-    def events(self, message: Output | Outcome) -> list[AnyEvent]:
+    def events(self, message: RunEvent) -> list[AnyEvent]:
         self.begun = True
         part = self.job.part
+        if isinstance(message, InputWanted):
+            return [InputAwaited(run=self.job.started.run)]
         if isinstance(message, Output):
             return [self._written(message)]
         if part is None or self.job.is_program:
@@ -259,6 +274,8 @@ def _input(part: Part, case: TestCase) -> str:
     """What a test gives the program, to be read by people."""
     if part.signature is None:
         return shortened(case.stdin)
+    if isinstance(part.signature, ClassSignature):
+        return shortened(shown_calls(part.signature, case.calls))
     arguments = ", ".join(shown(value) for value in case.args)
     return shortened(f"{part.signature.name}({arguments})")
 
@@ -307,10 +324,14 @@ class Performance:
         """Attempt the run; what the platform fails is told as its own fault."""
         failure = ""
         for _ in range(ATTEMPTS):
+            if self._tally.stop_requested:
+                await self._end(self._tally.cut_short())
+                return
             try:
                 await self._attempt()
             except SandboxUnavailableError as error:
-                failure = str(error)
+                log.warning("a run lost its sandbox", room=self._owner, error=str(error))
+                failure = SANDBOX_AWAY
                 break
             except SandboxError as error:
                 failure = str(error)
@@ -321,15 +342,20 @@ class Performance:
         await self._end(self._tally.failed(Verdict.JUDGE_ERROR, failure))
 
     async def _attempt(self) -> None:
+        place = PlaceInLine(self._job.started.run, self._record)
         asked = self._sandbox.run(
-            self._tally.submission, owner=self._owner, accepts=self._tally.accepts
+            self._tally.submission,
+            owner=self._owner,
+            on_waiting=place.moved,
+            accepts=self._tally.accepts,
         )
-        async with asked as run:
+        async with place, asked as run:
+            await place.reached()
             self._in_sandbox = True
             control = asyncio.create_task(self._control(run))
             try:
-                async for batch in _batches(run):
-                    events = _joined(e for message in batch for e in self._tally.events(message))
+                async for batch in batches_of(run):
+                    events = joined(e for message in batch for e in self._tally.events(message))
                     await self._record(events)
                 if not self._tally.waits_for_checker:
                     # Nobody has to wait until the container is gone.
@@ -348,7 +374,7 @@ class Performance:
         part, tally = self._job.part, self._tally
         if part is not None and tally.waits_for_checker:
             waiting = {test: judgement for test, (_, judgement) in tally.unsettled.items()}
-            settled = await settled_by_checker(self._sandbox, part.compare, waiting, self._owner)
+            settled = await settled_by_checker(self._sandbox, part, waiting, self._owner)
             await self._record(tally.settle(part, settled))
         await self._end(self._tally.finished())
 
@@ -367,78 +393,3 @@ class Performance:
                 await run.write_stdin(event.text)
             if event.eof:
                 await run.close_stdin()
-
-
-async def _batches(run: Run) -> AsyncIterator[list[Output | Outcome]]:
-    """What a run says, gathered: the first piece at once, then all that came in a short pause."""
-    said: asyncio.Queue[Output | Outcome | None] = asyncio.Queue()
-
-    async def listen() -> None:
-        try:
-            async for message in run:
-                said.put_nowait(message)
-        finally:
-            said.put_nowait(None)
-
-    listener = asyncio.create_task(listen())
-    try:
-        while message := await said.get():
-            batch = [message]
-            while not said.empty() and (following := said.get_nowait()):
-                batch.append(following)
-            yield batch
-            if said.empty() and listener.done():
-                break
-            await asyncio.wait({listener}, timeout=PAUSE_S)
-        await listener
-    finally:
-        listener.cancel()
-        await asyncio.gather(listener, return_exceptions=True)
-
-
-def _joined(events: Iterable[AnyEvent]) -> list[AnyEvent]:
-    """Pieces of output that follow one another in one stream become one event."""
-    joined: list[AnyEvent] = []
-    for event in events:
-        last = joined[-1] if joined else None
-        match last, event:
-            case OutputWritten(), OutputWritten() if _same_stream(last, event):
-                text = last.text + event.text
-                joined[-1] = msgspec.structs.replace(last, text=text, cut=event.cut)
-            case _:
-                joined.append(event)
-    return joined
-
-
-def _same_stream(one: OutputWritten, other: OutputWritten) -> bool:
-    return (one.stream, one.test) == (other.stream, other.test)
-
-
-class NoSandbox:
-    """Stands for the sandbox where running is switched off; says why."""
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    @property
-    def available(self) -> bool:
-        """Never."""
-        return False
-
-    @property
-    def why_unavailable(self) -> str:
-        """Why not."""
-        return self._reason
-
-    @asynccontextmanager
-    async def run(
-        self,
-        submission: Submission,  # noqa: ARG002  # nothing is run, so nothing is looked at
-        *,
-        owner: str = "",  # noqa: ARG002
-        on_waiting: Callable[[int], None] | None = None,  # noqa: ARG002
-        accepts: Callable[[Outcome], bool] | None = None,  # noqa: ARG002
-    ) -> AsyncIterator[Run]:
-        """Raise `SandboxUnavailableError` with the reason."""
-        raise SandboxUnavailableError(self._reason)
-        yield

@@ -12,7 +12,7 @@ from typing import Any
 
 from sandbox.contract import Ended, Limits, Mode, Outcome, Submission, TestInput
 from server.core.judge import Judgement, Verdict, reason_of
-from server.core.problem import Compare
+from server.core.problem import Part
 from server.core.values import ValueRefusedError, decode, shortened, shown
 
 CHECKER_FUNCTION = "check"
@@ -21,19 +21,20 @@ CHECKER_LIMITS = Limits(time_s=10.0)
 """Generous: no candidate can mend a checker that ran out of it."""
 
 
-def checker_submission(compare: Compare, questions: Mapping[str, list[Any]]) -> Submission:
-    """Ask the checker these questions (see `Judgement.question`), by test.
+def checker_submission(part: Part, questions: Mapping[str, list[Any]]) -> Submission:
+    """Ask a part's checker these questions (see `Judgement.question`), by test.
 
     Each is a process of its own, so that no answer meets what another one left behind.
     """
     return Submission(
-        source=compare.checker,
+        source=part.compare.checker,
         mode=Mode.FUNCTION,
         tests=tuple(TestInput(test, question) for test, question in questions.items()),
         limits=CHECKER_LIMITS,
         entry=CHECKER_FUNCTION,
         signature="check(args, expect, got)",
         filename=CHECKER_FILE,
+        image=part.image,
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from sandbox.contract import Ended, Limits, Mode, Outcome, Submission, TestInput
 from server.core.judge import reason_of
+from server.core.problem import Part
 from server.core.values import MAX_VALUE_CHARACTERS, ValueRefusedError, decode, difference, shown
 
 GENERATORS_FILE = "generators.py"
@@ -132,11 +133,11 @@ results only one that differs comes along. Packed, a large case fits into what o
 """
 
 
-def generator_submission(source: str, calls: Mapping[str, Call]) -> Submission:
-    """Make these cases with the generators in `source`, by case."""
+def generator_submission(part: Part, calls: Mapping[str, Call]) -> Submission:
+    """Make these cases with a part's generators, by case."""
     jobs = {
         case: {
-            "source": source,
+            "source": part.generators,
             "file": GENERATORS_FILE,
             "name": call.name,
             "seed": call.seed,
@@ -151,6 +152,7 @@ def generator_submission(source: str, calls: Mapping[str, Call]) -> Submission:
         tests=tuple(TestInput(case, [_CHILD, job]) for case, job in jobs.items()),
         limits=GENERATOR_LIMITS,
         entry="generate",
+        image=part.image,
     )
 
 

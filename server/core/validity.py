@@ -25,8 +25,10 @@ class Objection(NamedTuple):
 
 
 def given_to(part: Part, case: TestCase) -> list[object]:
-    """What `valid` is called with: the arguments, or in program mode what stands on stdin."""
-    return [case.stdin] if part.mode == "program" else list(case.args)
+    """What `valid` is called with: the arguments, a class's calls as one, or a program's stdin."""
+    if part.mode == "program":
+        return [case.stdin]
+    return [list(case.calls)] if part.mode == "class" else list(case.args)
 
 
 def valid_submission(part: Part) -> Submission:
@@ -38,6 +40,7 @@ def valid_submission(part: Part) -> Submission:
         limits=VALID_LIMITS,
         entry=VALID_FUNCTION,
         filename=VALID_FILE,
+        image=part.image,
     )
 
 

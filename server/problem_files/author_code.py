@@ -6,8 +6,10 @@ import ast
 from collections.abc import Iterator, Mapping, Sequence
 
 from server.core.checker import CHECKER_FUNCTION
+from server.core.class_signature import ClassSignature
 from server.core.generating import CallRefusedError, parse_call
 from server.core.problem import CheckerTest, Compare, Group
+from server.core.signature import Signature
 from server.core.validity import VALID_FUNCTION
 from server.problem_files.explain import did_you_mean
 from server.problem_files.models import CheckerFile, CheckerTestFile
@@ -43,6 +45,13 @@ def call_complaints(gen: str, generators: Sequence[str] | None) -> Iterator[tupl
     if generators is not None and call.name not in generators:
         mend = did_you_mean(call.name, generators) if generators else "Add  generators: |"
         yield f'calls "{call.name}", which "generators" does not define', mend
+
+
+def given_names(signature: Signature | ClassSignature | None) -> list[str]:
+    """What `valid` is given: the arguments, a class's calls as one list, or a program's stdin."""
+    if isinstance(signature, ClassSignature):
+        return ["calls"]
+    return [one.name for one in signature.parameters] if signature else ["stdin"]
 
 
 def check_valid(code: str, parameters: Sequence[str], path: Path, notes: Notes) -> None:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sandbox.contract import Limits
+from server.core.class_signature import ClassSignature
 from server.core.problem import Group, PartMode, TestCase
 from server.core.signature import Mismatch, Signature, TypeExpression, mismatch
 from server.problem_files.author_code import call_complaints
+from server.problem_files.class_cases import class_complaints
 from server.problem_files.models import CaseFile, GroupFile, LimitsFile, seconds, size_bytes
 from server.problem_files.nodes import Key, Node, Path
 from server.problem_files.notes import Notes
@@ -20,7 +22,7 @@ class Frame:
     """What the cases of a part are checked against."""
 
     mode: PartMode
-    signature: Signature | None
+    signature: Signature | ClassSignature | None
     """None in program mode, and where the signature itself is broken."""
     limits: Limits
     generators: Sequence[str] | None = ()
@@ -80,14 +82,18 @@ def _build_case(case: CaseFile, case_id: str, frame: Frame, path: Path, notes: N
     if case.gen is not None:
         for message, mend in call_complaints(case.gen, frame.generators):
             notes.at((*path, "gen"), f'{label}: gen "{case.gen}" {message}', mend)
-    for key in ("args", "expect"):
+    elif frame.mode == "class":
+        signature = frame.signature if isinstance(frame.signature, ClassSignature) else None
+        for where, message, mend in class_complaints(case, signature):
+            notes.at((*path, *where), f"{label}{message}", mend)
+    for key in ("args", "calls", "expect"):
         for mark in _number_keys(notes.root.get(*path, key)):
             message = f"{label}: a key in {key} is not text"
             notes.at_mark(mark.mark, message, "The keys of JSON are text: put them in quotes.")
     return TestCase(
         id=case_id,
         name=name,
-        args=tuple(case.args or ()),
+        args=tuple((case.calls if frame.mode == "class" else case.args) or ()),
         stdin=case.stdin or "",
         expect=case.expect,
         raises=case.raises,
@@ -114,23 +120,26 @@ def _case_complaints(case: CaseFile, frame: Frame) -> Iterator[tuple[str, str]]:
         yield from _generated_complaints(case, expects, frame)
     elif frame.mode == "program":
         yield from _program_complaints(case, expects)
-    else:
-        yield from _function_complaints(case, expects, frame.signature)
+    elif frame.mode == "function":
+        signature = frame.signature if isinstance(frame.signature, Signature) else None
+        yield from _function_complaints(case, expects, signature)
 
 
 def _generated_complaints(case: CaseFile, expects: bool, frame: Frame) -> Iterator[tuple[str, str]]:
-    for key in ("args", "stdin"):
+    for key in ("args", "calls", "stdin"):
         if getattr(case, key) is not None:
             yield f" has both gen and {key}", "gen makes the whole input."
     if frame.mode == "program":
         yield from _text_complaints(case, expects)
-    elif expects and frame.signature:
+    elif expects and isinstance(frame.signature, Signature):
         yield from _checked("expect", case.expect, frame.signature.returns)
 
 
 def _program_complaints(case: CaseFile, expects: bool) -> Iterator[tuple[str, str]]:
-    if case.args is not None:
-        yield " has args, but a program reads stdin", "Write  stdin: |  and the text below it."
+    for key in ("args", "calls"):
+        if getattr(case, key) is not None:
+            mend = "Write  stdin: |  and the text below it."
+            yield f" has {key}, but a program reads stdin", mend
     yield from _text_complaints(case, expects)
 
 
@@ -144,6 +153,8 @@ def _function_complaints(
 ) -> Iterator[tuple[str, str]]:
     if case.stdin is not None:
         yield " has stdin, but a function takes args", "Write  args: [...]  or  mode: program"
+    if case.calls is not None:
+        yield " has calls, but a function takes args", "Write  args: [...]  or  mode: class"
     if signature is None:
         return
     yield from argument_complaints(case.args or (), signature)

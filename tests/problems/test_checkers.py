@@ -88,9 +88,7 @@ def test_the_word_of_a_checker(outcome: Outcome | None, verdict: Verdict, detail
 
 
 def test_each_answer_is_checked_in_a_process_of_its_own() -> None:
-    submission = checker_submission(
-        checked_part().compare, {"g/1": [[1], 5, 7], "g/2": [[1], 5, 8]}
-    )
+    submission = checker_submission(checked_part(), {"g/1": [[1], 5, 7], "g/2": [[1], 5, 8]})
     assert [(test.id, test.args, test.batch) for test in submission.tests] == [
         ("g/1", [[1], 5, 7], ""),
         ("g/2", [[1], 5, 8], ""),
@@ -100,14 +98,14 @@ def test_each_answer_is_checked_in_a_process_of_its_own() -> None:
 
 async def test_what_needs_no_checker_is_not_asked_about() -> None:
     wrong = Judgement(Verdict.RUNTIME_ERROR)
-    compare = checked_part().compare
-    got = await settled_by_checker(InProcessSandbox(), compare, {"a": wrong, "b": waiting()})
+    part = checked_part()
+    got = await settled_by_checker(InProcessSandbox(), part, {"a": wrong, "b": waiting()})
     assert got["a"] is wrong
     assert got["b"].verdict is Verdict.ACCEPTED
 
 
 async def test_a_sandbox_that_loses_its_outcome_accepts_nothing() -> None:
-    got = await settled_by_checker(SilentSandbox(), checked_part().compare, {"b": waiting()})
+    got = await settled_by_checker(SilentSandbox(), checked_part(), {"b": waiting()})
     assert got["b"].verdict is Verdict.JUDGE_ERROR
 
 

@@ -27,7 +27,7 @@ async def _run(
         async for event in run:
             if isinstance(event, Output):
                 printed += event.text
-            else:
+            elif isinstance(event, Outcome):
                 assert int(event.test) not in outcomes, "a test has one outcome"
                 outcomes[int(event.test)] = event
     assert sorted(outcomes) == list(range(len(ARGS)))

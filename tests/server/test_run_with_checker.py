@@ -23,7 +23,7 @@ from tests.scripted import ScriptedRun, ScriptedSandbox, outcome
 from tests.serving import Running, serving
 
 FOLDER = Path(author_code.__file__).parent
-SLUG = "two-for-a-voucher"
+SLUG = "any-pair"
 DOC = f"{SLUG}/main"
 RUN_TESTS = messages.Run(doc=DOC, what="tests")
 

@@ -18,7 +18,7 @@ from server.app import open_parts
 from server.archive import Archive
 from server.core.problem import Problem
 from server.library import Library
-from server.runner import NoSandbox
+from server.no_sandbox import NoSandbox
 from server.settings import Settings
 from server.store import open_store
 from server.workshop import Workshop
