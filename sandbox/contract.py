@@ -88,6 +88,8 @@ class Submission:
     source: str
     mode: Mode
     tests: tuple[TestInput, ...]
+    """In the order in which they run, one after another in one container. A program can tell later
+    tests about those before, so those whose output is shown come before those that are hidden."""
     limits: Limits = Limits()
     entry: str = ""
     """The function to call, or the class to make an object of."""
@@ -230,7 +232,9 @@ class Sandbox(Protocol):
 
         With `accepts`, tests of one batch may share a process. It is asked about each of their
         outcomes, and one that it does not accept counts for nothing: that test is run again alone,
-        so that no verdict depends on what another test left behind.
+        so that no verdict depends on what another test left behind. Where it accepts what comes of
+        that, the whole batch counts for nothing and is run again, each test alone, in another
+        container: a program has one guess at each test, whatever it knows of where it runs.
 
         Raises `SandboxUnavailableError` on entry where there is nothing to run in, and of its
         kind `ImageMissingError` where only the image that `submission` asks for is missing.

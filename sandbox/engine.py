@@ -15,12 +15,13 @@ import asyncio
 import logging
 import os
 import secrets
+import signal
 import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -37,6 +38,7 @@ from sandbox.contract import (
     SandboxError,
     SandboxUnavailableError,
 )
+from sandbox.facts import ContainerFacts, EngineFacts, ImageFacts
 
 T = TypeVar("T")
 
@@ -47,6 +49,8 @@ CALL_TIMEOUT_S = 10
 LOOK_TIMEOUT_S = 2
 FORGOTTEN_AFTER_S = 600
 """A container created but not started for so long has no owner any more, whoever it was."""
+TOLD_WITHIN_S = 3
+"""How long the engine may take to say how a container ended whose stream ended already."""
 END_GRACE_S = 2
 """How long a container whose stream is cut may take to go by itself."""
 RETRY_S = 0.02
@@ -128,6 +132,14 @@ class Engine:
         container.hang_up()
         await _to_the_end(self._remove(container.name, END_GRACE_S))
 
+    async def ran_out_of_memory(self, container: Container, since: float) -> bool:
+        """Whether the kernel killed a container's harness, at the earliest at the time `since`.
+
+        Programs can fill a container's memory with what is no process's own (files in memory, what
+        waits in sockets), and can make themselves as dear to the kernel as the harness is.
+        """
+        return await self._call(_was_killed, container.name, since)
+
     @asynccontextmanager
     async def container(self, memory_bytes: int) -> AsyncIterator[Container]:
         """A container for as long as the block lasts."""
@@ -144,6 +156,20 @@ class Engine:
         because the engine was away.
         """
         return await self._call(self._sweep)
+
+    async def facts(self) -> EngineFacts:
+        """What the engine says of itself."""
+        return await self._call(lambda client: EngineFacts.read(client.version(), client.info()))
+
+    async def image(self) -> ImageFacts:
+        """What it says of the image; raises `SandboxUnavailableError` where there is none."""
+        return await self._call(lambda client: ImageFacts.read(self._look(client)))
+
+    async def inspect(self, container: Container) -> ContainerFacts:
+        """What it says of a container."""
+        return await self._call(
+            lambda client: ContainerFacts.read(client.inspect_container(container.name))
+        )
 
     async def _remove(self, name: str, grace_s: int = 0) -> None:
         try:
@@ -179,9 +205,10 @@ class Engine:
                 self._clients[timeout_s] = client
             return self._clients[timeout_s]
 
-    def _look(self, client: docker.APIClient) -> None:
+    def _look(self, client: docker.APIClient) -> dict[str, Any]:
         with _wanting(self.settings, ""):
-            client.inspect_image(self.settings.image)  # type: ignore[no-untyped-call]
+            image: dict[str, Any] = client.inspect_image(self.settings.image)  # type: ignore[no-untyped-call]
+        return image
 
     def _create(
         self, client: docker.APIClient, name: str, memory_bytes: int, image: ImageName
@@ -219,6 +246,22 @@ class Engine:
 
 def _start(client: docker.APIClient, name: str) -> None:
     client.start(name)
+
+
+def _was_killed(client: docker.APIClient, name: str, since: float) -> bool:
+    """Whether a SIGKILL that was not the engine's ended a container; none comes from inside."""
+    told = client.events(
+        since=int(since),
+        until=int(time.time()) + TOLD_WITHIN_S,
+        filters={"container": name, "event": ["die", "kill"]},
+        decode=True,
+    )
+    with closing(told):
+        for event in told:
+            if event["timeNano"] >= since * 1e9:
+                status = event["Actor"]["Attributes"].get("exitCode")
+                return bool(event["Action"] == "die" and status == str(128 + signal.SIGKILL))
+    return False
 
 
 def _is_gone_within(client: docker.APIClient, seconds: int, name: str) -> bool:

@@ -164,6 +164,10 @@ class Pool:
         container.hang_up()
         self._burials.create_task(self._engine.remove(container))
 
+    async def ran_out_of_memory(self, container: Container, since: float) -> bool:
+        """Whether a container that died did so for want of memory, not before the time `since`."""
+        return await self._engine.ran_out_of_memory(container, since)
+
     # The line.
 
     async def _granted(self, request: _Request) -> Container | None:

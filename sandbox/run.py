@@ -59,6 +59,10 @@ class Supply(Protocol):
         """Raise `SandboxUnavailableError` where containers cannot be reached just now."""
         ...
 
+    async def ran_out_of_memory(self, container: Container, since: float) -> bool:
+        """Whether a container that died did so for want of memory, not before the time `since`."""
+        ...
+
     def bury(self, container: Container) -> None:
         """End a container; its removal goes on in the background."""
         ...
@@ -102,21 +106,26 @@ class PoolRun:
     async def __aiter__(self) -> AsyncIterator[RunEvent]:
         rest = deque(self._submission.tests)
         while rest and not self._stopped:
-            alone: list[TestInput] = []
             batch = self._next_batch(rest)
+            held: list[tuple[TestInput, Outcome | None]] = []
             async for outcome in self._run_batch(batch):
-                test = rest.popleft()
-                if self._accepts is None or self._accepts(outcome):
-                    yield outcome
+                test, counted = rest.popleft(), self._passed(outcome)
+                if counted and not held:
+                    yield counted
                 else:
-                    alone.append(test)
-            if batch and self._stopped and rest:
+                    held.append((test, counted))
+            stopped_together = bool(batch) and self._stopped
+            events = await self._settled(held)
+            if events is None:
+                rest.extendleft(test for test, _ in reversed(held))
+                continue
+            for event in events:
+                yield event
+            if stopped_together and rest:
                 yield self._transcript(rest[0]).cut_short(Ended.STOPPED, 0.0)
                 return
             if rest and (not batch or rest[0] in batch):
-                alone.append(rest.popleft())
-            for test in alone:
-                async for event in self._run_test(test):
+                async for event in self._run_test(rest.popleft()):
                     yield event
 
     async def write_stdin(self, text: str) -> None:
@@ -184,31 +193,66 @@ class PoolRun:
         return tests if len(tests) > 1 else []
 
     async def _run_batch(self, batch: list[TestInput]) -> AsyncIterator[Outcome]:
-        """The outcomes of those tests of `batch`, from the first, that returned in silence."""
+        """The outcomes of those tests of `batch`, from the first, that returned in silence.
+
+        They have one test's time for all of them together, so that none can use another's.
+        """
         if not batch:
             return
         container = await self._clean_container()
         if self._stopped:
             return
-        limits = self._submission.limits_of(batch[0])
         body, count = bodies.batch(self._submission, batch)
-        waiting = iter(islice(batch, count))
+        since = time.time()
+        waiting = deque(islice(batch, count))
         try:
-            self._allow(limits.time_s + GRACE_S)
+            self._allow(self._submission.limits_of(batch[0]).time_s + GRACE_S)
             await self._hand_in(container, (wire.BATCH, body))
             while not self._is_clean:
-                self._allow(limits.time_s + GRACE_S)
                 for frame in await self._within(container.receive_all()):
                     if frame.kind == wire.CLEAN:
                         self._is_clean = True
                         break
-                    yield shared_outcome(_next(waiting), frame)
+                    if not waiting:
+                        # Values are claimed for tests that nobody asked about, maybe without end.
+                        self.leave()
+                        return
+                    yield shared_outcome(waiting.popleft(), frame)
         except wire.WireError as error:
             raise ContainerDiedError(f"The container died: it sent {error}.") from error
+        except ContainerDiedError as error:
+            await self._leave_if_out_of_memory(container, since, error)
         except TimeoutError:
             self.leave()
             await self._rule_out_the_engine()
-        self._failed_batches += next(waiting, None) is not None
+        self._failed_batches += bool(waiting)
+
+    def _passed(self, outcome: Outcome) -> Outcome | None:
+        """An outcome of a batch, if it counts; nothing of one that does not is kept."""
+        return outcome if self._accepts is not None and self._accepts(outcome) else None
+
+    async def _settled(self, held: list[tuple[TestInput, Outcome | None]]) -> list[RunEvent] | None:
+        """The events of a batch's tests from the first that did not pass: such are run again alone.
+
+        None where one passes alone: a program that answers otherwise when it is alone would have
+        two guesses at each test. Then nothing of this counts, no more tests share a process, and
+        all of these are to be run in another container, where nothing tells what passed here.
+        """
+        events: list[RunEvent] = []
+        streamed_bytes = self._streamed_bytes
+        for test, outcome in held:
+            if outcome is not None:
+                events.append(outcome)
+            if outcome is not None or self._stopped:
+                continue
+            async for event in self._run_test(test):
+                events.append(event)
+                if isinstance(event, Outcome) and self._passed(event):
+                    self._streamed_bytes = streamed_bytes
+                    self._failed_batches = ENOUGH_FAILED_BATCHES
+                    self.leave()
+                    return None
+        return events
 
     async def _run_test(self, test: TestInput) -> AsyncIterator[RunEvent]:
         """Everything that comes of one test in a process of its own."""
@@ -216,7 +260,7 @@ class PoolRun:
         if self._stopped:
             return
         transcript = self._transcript(test)
-        began = time.monotonic()
+        began, since = time.monotonic(), time.time()
         self._allow(transcript.limits.time_s + GRACE_S)
         try:
             await self._start(container, test)
@@ -227,11 +271,24 @@ class PoolRun:
                         yield shown
         except wire.WireError as error:
             raise ContainerDiedError(f"The container died: it sent {error}.") from error
+        except ContainerDiedError as error:
+            await self._leave_if_out_of_memory(container, since, error)
+            elapsed_ms = (time.monotonic() - began) * 1000
+            outcome = transcript.cut_short(Ended.MEMORY_LIMIT, elapsed_ms)
+            yield replace(outcome, memory_bytes=container.memory_bytes)
         except TimeoutError:
             self.leave()
             time_ms = (time.monotonic() - began) * 1000
             await self._rule_out_the_engine()
             yield transcript.cut_short(self._why_ended(), time_ms)
+
+    async def _leave_if_out_of_memory(
+        self, container: Container, since: float, error: ContainerDiedError
+    ) -> None:
+        """Have done with a container that a program's memory ended; else raise `error`."""
+        if not await self._supply.ran_out_of_memory(container, since):
+            raise error
+        self.leave()
 
     async def _start(self, container: Container, test: TestInput) -> None:
         frames = [(wire.TEST, bodies.test(self._submission, test))]
@@ -283,9 +340,3 @@ class PoolRun:
         self._unseen_bytes += len(data) - len(kept)
         if kept:
             yield replace(event, text=kept.decode("utf-8", "ignore"))
-
-
-def _next(waiting: Iterator[TestInput]) -> TestInput:
-    for test in waiting:
-        return test
-    raise wire.WireError("more outcomes than tests")

@@ -3,7 +3,7 @@
 Only what returns in silence comes of it. At the first thing that is anything else (an exception,
 an exit, output, a thread left behind, too long, too much memory) the process is ended, and the host
 hands that test in alone. Reports are read a few times in a hundredth of a second, not one by one;
-a test's time is its share of what passed in between.
+a test's time is its share of what passed in between. All of them together have the time of one.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Together:
         self._printed = [spare.stdout, spare.stderr]
         os.close(spare.stdin)
         spare.await_taken()
-        self._told_at = time.monotonic()
+        self._began = self._told_at = time.monotonic()
         while not self._over:
             self._step()
         kernel.kill_everything(self._usage)
@@ -45,7 +45,7 @@ class Together:
             os.close(descriptor)
 
     def _step(self) -> None:
-        left_s = self._told_at + self._record.time_ms / 1000 - time.monotonic()
+        left_s = self._began + self._record.time_ms / 1000 - time.monotonic()
         wanted = [0, self._wakeup, self._report, *self._printed]
         found = select.select(wanted, [], [], max(left_s, 0))[0]
         ended = self._wakeup in found and self._has_ended()
@@ -56,6 +56,8 @@ class Together:
             # More will follow at once, or the process's end, which cuts this short.
             select.select([self._wakeup], [], [], GATHER_S)
             ended = self._has_ended()
+        if ended:
+            kernel.kill_everything(self._usage)  # a child left behind could report without end
         # What a test printed was written before its report: silence now is silence until then.
         self._tell(self._read(to_its_end=ended))
         self._over = self._over or ended or 0 in found or not found or self._has_spoken()

@@ -78,8 +78,13 @@ class Judgement:
 
 
 def submission_for(part: Part, source: str, what: Literal["examples", "tests"]) -> Submission:
-    """`source` against the visible cases of a part, or against all of them."""
-    cases = part.visible_cases if what == "examples" else part.cases
+    """`source` against the visible cases of a part, or against all of them.
+
+    The visible ones come first: tests of one container can tell those after them things, by process
+    numbers if by nothing else, and what a visible test prints is shown.
+    """
+    hidden = [case for case in part.cases if not part.group_of(case.id).visible]
+    cases = part.visible_cases if what == "examples" else (*part.visible_cases, *hidden)
     signature = part.signature
     return Submission(
         source=source,

@@ -289,6 +289,17 @@ def test_examples_are_the_visible_cases_alone() -> None:
     assert len(submission_for(task, "code", "tests").tests) == 2
 
 
+def test_hidden_tests_come_after_the_visible_ones() -> None:
+    """In one container a test can tell the next one things, and a visible one's prints are seen."""
+    groups = tuple(
+        Group(name=name, visible=name in "bd", cases=(TestCase(id=f"{name}/1", name=name),))
+        for name in "abcd"
+    )
+    task = part([], "program").model_copy(update={"groups": groups})
+    submission = submission_for(task, "code", "tests")
+    assert [test.id for test in submission.tests] == ["b/1", "d/1", "a/1", "c/1"]
+
+
 def test_a_free_run_waits_for_a_person_only_where_one_types() -> None:
     typed, given = program_submission("code", None), program_submission("code", "7\n")
     assert (typed.mode, typed.limits) == (Mode.INTERACTIVE, TYPED_RUN_LIMITS)

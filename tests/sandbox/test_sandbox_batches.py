@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from sandbox.contract import MIB, Ended, Limits, Mode, Outcome, Output, Submission, TestInput
 from sandbox.pool import Pool
 
@@ -11,15 +13,15 @@ ARGS = [[n] for n in range(12)]
 
 
 async def _run(
-    pool: Pool, source: str, *, right: str = "args[0] * 2", time_s: float = 1.0
+    pool: Pool, source: str, *, right: str = "args[0] * 2", time_s: float = 1.0, count: int = 12
 ) -> tuple[dict[int, Outcome], str]:
     """Each test's outcome, and all that was printed; what is `right` is accepted."""
-    tests = tuple(TestInput(str(args[0]), args=args, batch="hidden") for args in ARGS)
+    tests = tuple(TestInput(str(args[0]), args=args, batch="hidden") for args in ARGS[:count])
     submission = Submission(source, Mode.FUNCTION, tests, Limits(time_s=time_s), "f", "f(n)")
 
     def accepts(outcome: Outcome) -> bool:
         args = ARGS[int(outcome.test)]
-        return bool(json.loads(outcome.value or "") == eval(right, {"args": args}))  # noqa: S307
+        return outcome.value == json.dumps(eval(right, {"args": args}))  # noqa: S307
 
     outcomes: dict[int, Outcome] = {}
     printed = ""
@@ -30,7 +32,7 @@ async def _run(
             elif isinstance(event, Outcome):
                 assert int(event.test) not in outcomes, "a test has one outcome"
                 outcomes[int(event.test)] = event
-    assert sorted(outcomes) == list(range(len(ARGS)))
+    assert sorted(outcomes) == list(range(count))
     return outcomes, printed
 
 
@@ -113,6 +115,140 @@ def f(n):
     outcomes, _ = await _run(pool, source)
     for n, outcome in outcomes.items():
         assert outcome.value in (None, str(n * 2), "-1"), n
+
+
+async def test_a_program_has_one_guess_at_each_test(pool: Pool) -> None:
+    """One that answers otherwise when it is alone would pass every test of a yes or a no."""
+    source = """
+import os, sys
+def f(n):
+    is_shared = 'main_of_batch' in names(sys._getframe())
+    if is_shared and n == 0:
+        for _ in range(60):
+            if os.fork() == 0: os._exit(0)
+            os.wait()
+    return is_shared or (KNOWS_A_NEW_CONTAINER and os.getpid() < 50)
+def names(frame):
+    while frame:
+        yield frame.f_code.co_name
+        frame = frame.f_back
+"""
+    for knows, right in ((False, 8), (True, 3)):
+        asked = f"KNOWS_A_NEW_CONTAINER = {knows}\n{source}"
+        outcomes, _ = await _run(pool, asked, right="args[0] % 3 == 0")
+        passed = [outcomes[n].value == json.dumps(n % 3 == 0) for n in range(12)]
+        # The one before the first that was wrong is told by then; all others were run again.
+        assert (passed[0], sum(passed[1:])) == (True, right)
+
+
+async def test_a_program_that_is_just_wrong_runs_in_one_container(pool: Pool) -> None:
+    tests = tuple(TestInput(str(n), args=[n], batch="all") for n in range(6))
+    submission = Submission("def f(n): return n % 4", Mode.FUNCTION, tests, entry="f")
+    async with pool.run(submission, accepts=lambda outcome: outcome.value == outcome.test) as run:
+        name = run.container_name
+        values = [event.value async for event in run if isinstance(event, Outcome)]
+        assert run.container_name == name
+    assert values == ["0", "1", "2", "3", "0", "1"]
+
+
+async def test_time_that_one_test_leaves_is_not_for_another(pool: Pool) -> None:
+    """A program that knows them all, and hands in what is easy while it works on what is hard."""
+    source = f"""
+import os, sys, threading, time
+{REPORT}
+def f(n):
+    if hasattr(sys, 'seen'): time.sleep(30)
+    sys.seen = True
+    for easy in range(4):
+        time.sleep(0.2)
+        report(str(easy * 2))
+    os._exit(0)
+"""
+    outcomes, _ = await _run(pool, source, time_s=0.5, count=4)
+    assert outcomes[3].value is None, outcomes[3]
+
+
+REPORT = """
+import os, stat, struct
+def is_pipe(n):
+    try: return stat.S_ISFIFO(os.fstat(n).st_mode)
+    except OSError: return False
+def report(text, kind=33):
+    fd = next(n for n in range(3, 128) if is_pipe(n))
+    os.write(fd, struct.pack('>BI', kind, len(text)) + text.encode())
+"""
+
+# Each knows that the answer to 0 is 0, and to no other. Whatever it does, only that is accepted.
+ATTACKS = {
+    "more values than tests": "[report('0') for _ in range(100)]",
+    "values without end": "while True: report('0' * 1000)",
+    "values without a body": "while True: report('')",
+    "values, and an end": "[report('0') for _ in range(5)]; os._exit(0)",
+    "a child that goes on reporting": """
+    if os.fork() == 0:
+        os.setsid()
+        while True: report('0')
+    __import__('time').sleep(0.05)
+    os._exit(0)
+""",
+    "many children that report at once": """
+    for _ in range(20):
+        if os.fork() == 0:
+            while True: report('0')
+""",
+    "a child that returns into the harness": "os.fork()",
+    "a thread that reports": """
+    import threading
+    def go_on():
+        while True: report('0')
+    threading.Thread(target=go_on, daemon=True).start()
+""",
+    "the harness's own frames on its report": "[report('', kind) for kind in range(16, 36)]",
+    "half a frame, and then another": """
+    os.write(next(n for n in range(3, 128) if is_pipe(n)), b'!\\0\\0')
+    report('0')
+""",
+    "a frame that swallows the next ones": """
+    os.write(next(n for n in range(3, 128) if is_pipe(n)), struct.pack('>BI', 33, 40))
+""",
+    "frames on standard output": "os.write(1, struct.pack('>BI', 19, 50) + bytes(50))",
+    "a report before it is called": "pass\nreport('0')",
+    "json patched": """
+    import json
+    json.JSONEncoder.encode = lambda *_: '0'
+""",
+    "a result that lies": """
+    class Same(int):
+        __eq__ = lambda *_: True
+        __repr__ = __str__ = lambda *_: '0'
+        __hash__ = None
+    return Same()
+""",
+    "the next inputs exchanged": """
+    import sys
+    frame = sys._getframe()
+    while frame:
+        for value in frame.f_locals.values():
+            if isinstance(value, list) and len(value) > 3: value[:] = [[0]] * 20
+        frame = frame.f_back
+""",
+    "its process stopped": "os.kill(os.getpid(), 19)",
+    "its report closed": "os.closerange(3, 128)",
+    "its report full": """
+    import fcntl
+    for n in range(3, 128):
+        if is_pipe(n): fcntl.fcntl(n, 1031, 4096)
+    report('1' * 100_000)
+""",
+}
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS.keys())
+async def test_an_attack_on_a_batch_only_ever_claims_values(pool: Pool, attack: str) -> None:
+    body = attack if attack.startswith("\n") else f"\n    {attack}\n"
+    source = f"{REPORT}\ndef f(n):{body}\n    return 0\n"
+    outcomes, _ = await _run(pool, source, time_s=0.3, count=4)
+    assert [n for n in outcomes if outcomes[n].value == str(n * 2)] in ([], [0])
 
 
 async def test_a_test_without_a_batch_is_alone_whoever_accepts_it(pool: Pool) -> None:

@@ -119,11 +119,53 @@ def read(*names):
 memory = read('memory.max', 'memory/memory.limit_in_bytes')
 pids = read('pids.max', 'pids/pids.max')
 cpu = read('cpu.max', 'cpu/cpu.cfs_quota_us')
+# Version 1 counts memory and swap together, version 2 the swap alone.
+swap = next(int(read(n)[0]) - more for n, more in (
+    ('memory.swap.max', 0), ('memory/memory.memsw.limit_in_bytes', int(memory[0]))
+) if (base / n).exists())
 """
-    memory, pids, cpu = await runs.answer("[memory, pids, cpu]", setup)
+    memory, pids, cpu, swap = await runs.answer("[memory, pids, cpu, swap]", setup)
     assert int(memory[0]) == (256 + 64) * MIB
+    assert swap == 0
     assert pids == ["64"]
     assert cpu[0] == "100000"
+
+
+async def test_the_limits_hold_on_the_container_as_well(runs: Runs) -> None:
+    """Its first process has them from the engine, before any that are set inside."""
+    setup = """
+limits = {}
+for line in open('/proc/1/limits').read().splitlines()[1:]:
+    name, soft, hard = line[:26].strip(), *line[26:].split()[:2]
+    limits[name] = [soft, hard]
+names = ('Max open files', 'Max file size', 'Max core file size')
+"""
+    assert await runs.answer("[limits[name] for name in names]", setup) == [
+        ["128", "128"],
+        [str(16 * MIB)] * 2,
+        ["0", "0"],
+    ]
+
+
+async def test_what_is_written_to_tmp_cannot_be_started(runs: Runs) -> None:
+    setup = """
+import ctypes, os, shutil, subprocess
+refused = []
+shutil.copy('/bin/true', '/tmp/true')
+os.chmod('/tmp/true', 0o755)
+try:
+    subprocess.run(['/tmp/true'])
+except PermissionError:
+    refused.append('program')
+maps = open('/proc/self/maps').read().split()
+shutil.copy(next(word for word in maps if 'libc.so' in word), '/tmp/lib')
+try:
+    ctypes.CDLL('/tmp/lib')
+except OSError:
+    refused.append('library')
+subprocess.run(['/bin/true'], check=True)
+"""
+    assert await runs.answer("refused", setup) == ["program", "library"]
 
 
 async def test_a_fork_bomb_is_stopped_by_the_number_of_processes(runs: Runs) -> None:
