@@ -155,12 +155,12 @@ async def _check(settings: Settings, folder: Path, slugs: list[str], form: Forma
     try:
         found = await _findings(library, slugs, settings)
     except KeyError as error:
-        known = ", ".join(sorted(library.problems)) or "none"
+        known = ", ".join(sorted(library.sources)) or "none"
         raise VivaError(f"There is no problem {error} in {folder}. There are: {known}.") from error
     _tell(found, form)
     errors = sum(finding.severity == "error" for finding in found)
     if form is Format.TEXT:
-        checked = len(slugs or library.problems)
+        checked = len(slugs or library.sources)
         warnings = len(found) - errors
         counts = ((checked, "problem"), (errors, "error"), (warnings, "warning"))
         err.print(", ".join(f"{n} {word}{'' if n == 1 else 's'}" for n, word in counts))

@@ -95,6 +95,10 @@ async def new_links(parts: Parts, room: str) -> dict[str, str]:
 def chosen_problems(library: Library, slugs: list[str]) -> list[Problem]:
     """The problems called `slugs`, once each. Raises `UnknownProblemError`."""
     for slug in slugs:
+        source = library.sources.get(slug)
+        if source and slug not in library.problems:
+            why = " ".join(one.message for one in library.not_ready if one.file == source.file)
+            raise UnknownProblemError(f'The problem "{slug}" cannot be set yet: {why}.')
         if slug not in library.problems:
             known = ", ".join(sorted(library.problems)) or "none"
             raise UnknownProblemError(f'There is no problem "{slug}". There are: {known}.')
@@ -156,7 +160,7 @@ def problem_errors(library: Library) -> list[dict[str, Any]]:
             "message": error.message,
             "mend": error.mend,
         }
-        for error in library.errors
+        for error in (*library.errors, *library.not_ready)
     ]
 
 

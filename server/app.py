@@ -30,6 +30,7 @@ from server.settings import ROOT, Settings
 from server.store import open_store
 from server.strings import Strings
 from server.web import SecurityHeaders, Web
+from server.workshop import Workshop
 
 log = structlog.get_logger()
 
@@ -54,19 +55,26 @@ async def open_parts(
         open_journal(store) as journal,
         nullcontext(given_sandbox) if given_sandbox else open_sandbox(settings) as sandbox,
     ):
-        access = Access(store, settings.admin_token)
-        async with open_host(journal, access, Archive(store), sandbox) as host:
-            watcher = asyncio.create_task(_watch(library))
+        access, archive = Access(store, settings.admin_token), Archive(store)
+        workshop = Workshop(library, archive, sandbox)
+        await workshop.recall()
+        async with open_host(journal, access, archive, sandbox) as host:
+            background = [
+                asyncio.create_task(_watch(library, workshop)),
+                asyncio.create_task(workshop.work()),
+            ]
             try:
                 yield Parts(settings, access, library, host, web)
             finally:
-                watcher.cancel()
-                await asyncio.gather(watcher, return_exceptions=True)
+                for task in background:
+                    task.cancel()
+                await asyncio.gather(*background, return_exceptions=True)
 
 
-async def _watch(library: Library) -> None:
+async def _watch(library: Library, workshop: Workshop) -> None:
     """Take in the problem files as their authors save them."""
     async for _ in library.watch():
+        workshop.look_again()
         log.info("problems read again", found=len(library.problems), errors=len(library.errors))
 
 

@@ -12,29 +12,21 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from sandbox.contract import ImageMissingError, Limits, Outcome, Sandbox, Submission
+from server.author_runs import outcomes_of, settled_by_checker
+from server.checker_tests import CHECKER_MEND, checker_findings
 from server.core.judge import Judgement, Verdict, judge, submission_for
 from server.core.problem import MAIN, Group, Localized, Part, Problem, Solution, TestCase
 from server.core.values import shortened
 from server.library import Library
-from server.problem_files.read import ProblemFileError, ReadProblem
+from server.making import completed, validity_findings
+from server.problem_files.findings import Finding, placed
+from server.problem_files.read import ProblemFileError
 
 SLOW_FACTOR = 1.5
 """A slow solution must still be running at this many times of the limit."""
 COMFORT_FACTOR = 0.5
 """A right solution should need no more than this share of the limit."""
 _MAX_BRIEF_CHARACTERS = 300
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that the author should know."""
-
-    severity: Literal["error", "warning"]
-    part: str
-    path: tuple[str, ...]
-    """What of the part it is about, e.g. `("solutions", "heaps")`."""
-    message: str
-    mend: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +78,7 @@ async def check_library(
     wanted = [slug for slug in slugs or library.sources if slug not in broken]
     for source in [library.sources[slug] for slug in wanted]:
         async for step in check_steps(source.problem, sandbox):
-            yield _placed(step, source) if isinstance(step, Finding) else step
+            yield placed(step, source) if isinstance(step, Finding) else step
 
 
 def _slug_of(error: ProblemFileError) -> str:
@@ -94,26 +86,35 @@ def _slug_of(error: ProblemFileError) -> str:
     return error.file.removesuffix("/problem.yaml").removesuffix(".yaml").rpartition("/")[2]
 
 
-def _placed(finding: Finding, source: ReadProblem) -> ProblemFileError:
-    line, column = source.place(finding.part, finding.path)
-    return ProblemFileError(
-        source.file, line, column, finding.message, finding.mend, finding.severity
-    )
-
-
 async def check_steps(problem: Problem, sandbox: Sandbox) -> AsyncIterator[Finding | Progress]:
     """As `check`, with word of each solution before it is run."""
     for finding in _unrun_findings(problem):
         yield finding
+    try:
+        async for step in _run_steps(problem, sandbox):
+            yield step
+    except ImageMissingError as error:
+        # One missing image says nothing about the problems that do without it.
+        yield Finding("error", MAIN, ("image",), f"nothing can be run: {error}")
+
+
+async def _run_steps(problem: Problem, sandbox: Sandbox) -> AsyncIterator[Finding | Progress]:
+    """The problem's own code first: what it makes is what the solutions are run on."""
+    for part in problem.parts:
+        for finding in await validity_findings(part, sandbox) if part.is_complete else ():
+            yield finding
+    problem, findings = await completed(problem, sandbox)
+    for finding in findings:
+        yield finding
+    if not problem.is_complete:
+        return
+    for part in problem.parts:
+        for finding in await checker_findings(part, sandbox):
+            yield finding
     work = [(part, solution) for part in problem.parts for solution in part.solutions]
     for number, (part, solution) in enumerate(work, start=1):
         yield Progress(problem.id, part.id, solution.name, number, len(work))
-        try:
-            results = await _run(part, solution, sandbox)
-        except ImageMissingError as error:
-            # One missing image says nothing about the problems that do without it.
-            yield Finding("error", MAIN, ("image",), f"nothing can be run: {error}")
-            return
+        results = await _run(part, solution, sandbox)
         for finding in _solution_findings(part, solution, results):
             yield finding
 
@@ -145,13 +146,11 @@ async def _run(part: Part, solution: Solution, sandbox: Sandbox) -> list[_Result
     submission = submission_for(part, solution.code, "tests")
     if solution.expect == "slow":
         submission = _with_more_time(submission, SLOW_FACTOR)
-    outcomes: dict[str, Outcome] = {}
-    async with sandbox.run(submission) as run:
-        async for event in run:
-            if isinstance(event, Outcome):
-                outcomes[event.test] = event
+    outcomes = await outcomes_of(sandbox, submission)
+    judged = {case.id: _judged(part, case, outcomes.get(case.id)) for case in part.cases}
+    judged = await settled_by_checker(sandbox, part, judged)
     return [
-        _result(part, group, case, outcomes.get(case.id))
+        _Result(group, case, outcomes.get(case.id), judged[case.id])
         for group in part.groups
         for case in group.cases
     ]
@@ -167,11 +166,10 @@ def _with_more_time(submission: Submission, factor: float) -> Submission:
     return replace(submission, tests=tests, limits=longer(submission.limits))
 
 
-def _result(part: Part, group: Group, case: TestCase, outcome: Outcome | None) -> _Result:
+def _judged(part: Part, case: TestCase, outcome: Outcome | None) -> Judgement:
     if outcome is None:
-        missing = Judgement(Verdict.JUDGE_ERROR, detail="the sandbox gave no outcome")
-        return _Result(group, case, outcome, missing)
-    return _Result(group, case, outcome, judge(part, case, outcome))
+        return Judgement(Verdict.JUDGE_ERROR, detail="the sandbox gave no outcome")
+    return judge(part, case, outcome)
 
 
 def _solution_findings(
@@ -179,6 +177,13 @@ def _solution_findings(
 ) -> Iterator[Finding]:
     path = ("solutions", solution.name)
     broken = next((r for r in results if r.judgement.verdict is Verdict.JUDGE_ERROR), None)
+    if broken and broken.judgement.question is not None:
+        message = (
+            f'on the answer of "{solution.name}" in the case "{broken.case.name}" '
+            f"{broken.judgement.detail}"
+        )
+        yield Finding("error", part.id, ("compare", "checker"), message, CHECKER_MEND)
+        return
     if broken:
         message = f'"{solution.name}" could not be judged: {broken.judgement.detail}'
         mend = "The platform's fault; see the server's log."

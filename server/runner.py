@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -21,6 +21,8 @@ from sandbox.contract import (
     SandboxUnavailableError,
     Submission,
 )
+from server.author_runs import settled_by_checker
+from server.batches import batches_of, joined
 from server.core.calls import shown_calls
 from server.core.class_signature import ClassSignature
 from server.core.events import (
@@ -35,6 +37,7 @@ from server.core.events import (
     TestJudged,
 )
 from server.core.judge import (
+    Judgement,
     Verdict,
     judge,
     judge_program,
@@ -45,9 +48,6 @@ from server.core.judge import (
 from server.core.problem import Part, TestCase
 from server.core.values import shortened, shown
 from server.waiting import PlaceInLine, RecordEvents
-
-PAUSE_S = 0.02
-"""How long output is gathered after a batch went out: the first piece never waits."""
 
 ATTEMPTS = 2
 """A run that the platform failed before anything came of it is tried once more."""
@@ -92,6 +92,8 @@ class _Tally:
     job: Job
     submission: Submission
     judged: list[TestJudged] = field(default_factory=list)
+    unsettled: dict[str, tuple[Outcome, Judgement]] = field(default_factory=dict)
+    """What only the author's checker can judge, by test."""
     program: Outcome | None = None
     printed: Counter[str] = field(default_factory=Counter)
     """Bytes of output, by test."""
@@ -107,9 +109,30 @@ class _Tally:
             return [self._written(message)]
         if part is None or self.job.is_program:
             return self._program_ended(message)
-        event = self._judge(part, message)
-        self.judged.append(event)
-        return [event] if event.visible else []
+        judgement = judge(part, part.case(message.test), message)
+        if judgement.question is not None:
+            self.unsettled[message.test] = (message, judgement)
+            return []
+        return self._told([self._judged(part, message, judgement)])
+
+    def _told(self, events: Sequence[TestJudged]) -> list[AnyEvent]:
+        """Keep these verdicts; those on visible tests are told at once."""
+        self.judged += events
+        return [event for event in events if event.visible]
+
+    @property
+    def waits_for_checker(self) -> bool:
+        """Whether there is anything to ask the author's checker, and still somebody to be told."""
+        return bool(self.unsettled) and not self.stop_requested
+
+    def settle(self, part: Part, settled: Mapping[str, Judgement]) -> list[AnyEvent]:
+        """The verdicts that waited for the checker, now that it has spoken."""
+        events = [
+            msgspec.structs.replace(self._judged(part, outcome, settled[test]), checked=True)
+            for test, (outcome, _) in self.unsettled.items()
+        ]
+        self.unsettled.clear()
+        return self._told(events)
 
     def _written(self, output: Output) -> OutputWritten:
         part = self.job.part
@@ -132,16 +155,22 @@ class _Tally:
         text = outcome.error.traceback.rstrip("\n") + "\n"
         return [OutputWritten(run=self.job.started.run, stream="stderr", text=text)]
 
-    def accepts(self, outcome: Outcome) -> bool:
-        """Whether a test that shared its process with others passed; else it is run alone."""
-        part = self.job.part
-        if part is None:
-            return False
-        return judge(part, part.case(outcome.test), outcome).verdict is Verdict.ACCEPTED
+    @property
+    def accepts(self) -> Callable[[Outcome], bool] | None:
+        """Whether a test that shared its process with others passed; else it is run alone.
 
-    def _judge(self, part: Part, outcome: Outcome) -> TestJudged:
+        None where nobody can tell yet, because a checker is asked afterwards: then no test
+        shares its process.
+        """
+        part = self.job.part
+        if part is None or part.compare.kind == "checker":
+            return None
+        return lambda outcome: (
+            judge(part, part.case(outcome.test), outcome).verdict is Verdict.ACCEPTED
+        )
+
+    def _judged(self, part: Part, outcome: Outcome, judgement: Judgement) -> TestJudged:
         case, group = part.case(outcome.test), part.group_of(outcome.test)
-        judgement = judge(part, case, outcome)
         return TestJudged(
             run=self.job.started.run,
             test=case.id,
@@ -325,15 +354,29 @@ class Performance:
             self._in_sandbox = True
             control = asyncio.create_task(self._control(run))
             try:
-                async for batch in _batches(run):
-                    events = _joined(e for message in batch for e in self._tally.events(message))
+                async for batch in batches_of(run):
+                    events = joined(e for message in batch for e in self._tally.events(message))
                     await self._record(events)
-                # Nobody has to wait until the container is gone.
-                await self._end(self._tally.finished())
+                if not self._tally.waits_for_checker:
+                    # Nobody has to wait until the container is gone.
+                    await self._end(self._tally.finished())
             finally:
                 self._in_sandbox = False
                 control.cancel()
                 await asyncio.gather(control, return_exceptions=True)
+        await self._ask_checker()
+
+    async def _ask_checker(self) -> None:
+        """Let the author's checker judge what waits for it, now that its turn is free again.
+
+        Stop, meanwhile, cancels this as it does a run that waits for a container.
+        """
+        part, tally = self._job.part, self._tally
+        if part is not None and tally.waits_for_checker:
+            waiting = {test: judgement for test, (_, judgement) in tally.unsettled.items()}
+            settled = await settled_by_checker(self._sandbox, part, waiting, self._owner)
+            await self._record(tally.settle(part, settled))
+        await self._end(self._tally.finished())
 
     async def _end(self, finished: RunFinished) -> None:
         if not self._has_ended:
@@ -350,48 +393,3 @@ class Performance:
                 await run.write_stdin(event.text)
             if event.eof:
                 await run.close_stdin()
-
-
-async def _batches(run: Run) -> AsyncIterator[list[RunEvent]]:
-    """What a run says, gathered: the first piece at once, then all that came in a short pause."""
-    said: asyncio.Queue[RunEvent | None] = asyncio.Queue()
-
-    async def listen() -> None:
-        try:
-            async for message in run:
-                said.put_nowait(message)
-        finally:
-            said.put_nowait(None)
-
-    listener = asyncio.create_task(listen())
-    try:
-        while message := await said.get():
-            batch = [message]
-            while not said.empty() and (following := said.get_nowait()):
-                batch.append(following)
-            yield batch
-            if said.empty() and listener.done():
-                break
-            await asyncio.wait({listener}, timeout=PAUSE_S)
-        await listener
-    finally:
-        listener.cancel()
-        await asyncio.gather(listener, return_exceptions=True)
-
-
-def _joined(events: Iterable[AnyEvent]) -> list[AnyEvent]:
-    """Pieces of output that follow one another in one stream become one event."""
-    joined: list[AnyEvent] = []
-    for event in events:
-        last = joined[-1] if joined else None
-        match last, event:
-            case OutputWritten(), OutputWritten() if _same_stream(last, event):
-                text = last.text + event.text
-                joined[-1] = msgspec.structs.replace(last, text=text, cut=event.cut)
-            case _:
-                joined.append(event)
-    return joined
-
-
-def _same_stream(one: OutputWritten, other: OutputWritten) -> bool:
-    return (one.stream, one.test) == (other.stream, other.test)

@@ -120,7 +120,7 @@ async def announce(parts: Parts, out: Console, demo: bool) -> None:
 def _announce_state(parts: Parts, out: Console) -> None:
     library = parts.library
     out.print(f"  problems   {len(library.problems)} read, {len(library.errors)} errors")
-    for error in library.errors:
+    for error in (*library.errors, *library.not_ready):
         out.print(str(error), markup=False)
     ready = parts.host.sandbox_status == "ready"
     why = "" if ready else f": {parts.host.why_no_sandbox}"

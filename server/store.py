@@ -41,6 +41,14 @@ frozen_problems = sa.Table(
     sa.Column("body", sa.Text, nullable=False),
 )
 
+made_problems = sa.Table(
+    "made_problems",
+    tables,
+    sa.Column("problem", sa.String(64), primary_key=True),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+)
+
 links = sa.Table(
     "links",
     tables,

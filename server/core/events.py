@@ -164,6 +164,8 @@ class TestJudged(Event, frozen=True, kw_only=True):
     got: str = ""
     detail: str = ""
     line: int | None = None
+    checked: bool = False
+    """The author's checker was asked; its words stand in `detail`, for tutors alone."""
 
 
 class GroupResult(Struct, frozen=True, kw_only=True):

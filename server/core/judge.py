@@ -73,6 +73,8 @@ class Judgement:
     got: str = ""
     detail: str = ""
     """The traceback, or the reason."""
+    question: list[Any] | None = None
+    """What the checker is to be asked (see `checker`), where its word decides."""
 
 
 def submission_for(part: Part, source: str, what: Literal["examples", "tests"]) -> Submission:
@@ -116,15 +118,36 @@ def judge_program(outcome: Outcome) -> Judgement:
     """The verdict on a free run: nothing is expected of it but to end well."""
     failure = _failure("program", outcome)
     if failure:
-        return Judgement(failure, detail=_reason(outcome))
+        return Judgement(failure, detail=reason_of(outcome))
     return Judgement(Verdict.ACCEPTED)
 
 
 def judge(part: Part, case: TestCase, outcome: Outcome) -> Judgement:
     """The verdict on one test case of a part."""
     answer = _answer(part, case, outcome)
-    verdict, detail = _verdict(part, case, outcome, answer)
-    return Judgement(verdict, _expected(part, case), answer.shown, detail)
+    expected = _expected(part, case)
+    standing = _standing_verdict(part, case, outcome, answer)
+    if standing is None and part.compare.kind == "checker":
+        question = question_of(part, case.id, answer.value)
+        return Judgement(Verdict.JUDGE_ERROR, expected, answer.shown, _NOT_ASKED, question)
+    verdict, detail = standing or _compared(part, case, answer)
+    return Judgement(verdict, expected, answer.shown, detail)
+
+
+def answer_in(part: Part, case: TestCase, outcome: Outcome | None) -> tuple[Any, str]:
+    """What a program answered to a case, or else (None and) why that is no answer."""
+    if outcome is None:
+        return None, "the sandbox gave no outcome"
+    answer = _answer(part, case, outcome)
+    standing = _standing_verdict(part, case, outcome, answer)
+    return (None, ": ".join(standing)) if standing else (answer.value, "")
+
+
+def question_of(part: Part, case_id: str, got: Any) -> list[Any]:
+    """What a checker is asked about an answer: the case's input, what is expected, what came."""
+    case = part.case(case_id)
+    given = case.stdin if part.mode == "program" else list(case.args)
+    return [given, case.expect, got]
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
@@ -175,16 +198,26 @@ def _is_one_each(case: TestCase, results: Any) -> bool:
     return isinstance(results, list) and len(results) == len(case.calls)
 
 
-def _verdict(part: Part, case: TestCase, outcome: Outcome, answer: _Answer) -> tuple[Verdict, str]:
+_NOT_ASKED = "the checker was not asked"
+
+
+def _standing_verdict(
+    part: Part, case: TestCase, outcome: Outcome, answer: _Answer
+) -> tuple[Verdict, str] | None:
+    """The verdict that stands whatever the answer is compared with; None where that decides."""
     if outcome.test != case.id:
         return Verdict.JUDGE_ERROR, f"the sandbox answered for the test {outcome.test!r}"
     failure = _failure(part.mode, outcome)
     if case.raises is not None and failure in (None, Verdict.RUNTIME_ERROR):
         return _raises_verdict(case.raises, outcome)
     if failure:
-        return failure, _reason(outcome)
+        return failure, reason_of(outcome)
     if answer.refused:
         return Verdict.WRONG_ANSWER, answer.refused
+    return None
+
+
+def _compared(part: Part, case: TestCase, answer: _Answer) -> tuple[Verdict, str]:
     if isinstance(part.signature, ClassSignature):
         detail = _calls_detail(part.compare, part.signature, case, answer.value)
     else:
@@ -222,14 +255,14 @@ def _raises_verdict(wanted: str, outcome: Outcome) -> tuple[Verdict, str]:
     if outcome.ended is not Ended.RAISED:
         if outcome.ended in (Ended.RETURNED, Ended.EXITED) and not outcome.exit_code:
             return Verdict.WRONG_ANSWER, f"{wanted} was expected, and nothing was raised"
-        return Verdict.RUNTIME_ERROR, _reason(outcome)
+        return Verdict.RUNTIME_ERROR, reason_of(outcome)
     if outcome.error is not None and outcome.error.type == wanted:
         return Verdict.ACCEPTED, ""
-    return Verdict.RUNTIME_ERROR, _reason(outcome)
+    return Verdict.RUNTIME_ERROR, reason_of(outcome)
 
 
-def _reason(outcome: Outcome) -> str:
-    """Why the program came to its end, for the tutor."""
+def reason_of(outcome: Outcome) -> str:
+    """Why a program came to its end, for the tutor."""
     match outcome.ended:
         case Ended.RAISED:
             return _traceback(outcome)

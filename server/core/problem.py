@@ -44,12 +44,24 @@ class Localized(Model):
         return (self.fr or self.en) if language == "fr" else (self.en or self.fr)
 
 
+class CheckerTest(Model):
+    """An answer of which the author foretells what the checker says."""
+
+    case: str
+    """The id of the test case that it answers."""
+    got: JsonValue
+
+
 class Compare(Model):
     """How an answer is compared with the expected one."""
 
-    kind: Literal["exact", "unordered", "float", "tokens"]
+    kind: Literal["exact", "unordered", "float", "tokens", "checker"]
     tolerance: float = 0.0
     """For `float`: how far off, absolutely, and relatively to numbers above 1."""
+    checker: str = ""
+    """For `checker`: the author's Python, which runs in a sandbox and nowhere else."""
+    accepts: tuple[CheckerTest, ...] = ()
+    rejects: tuple[CheckerTest, ...] = ()
 
 
 class TestCase(Model):
@@ -70,6 +82,10 @@ class TestCase(Model):
     raises: str | None = None
     """In place of `expect`: the class name of the exception that must come."""
     limits: Limits = Limits()
+    gen: str = ""
+    """The generator's call that makes the input, e.g. `shop(n=60, seed=1)`."""
+    needs: tuple[Literal["input", "answer"], ...] = ()
+    """What is still to be made: the input by `gen`, the answer by the reference solution."""
 
     @property
     def calls(self) -> tuple[Any, ...]:
@@ -118,6 +134,10 @@ class Part(Model):
     compare: Compare
     groups: tuple[Group, ...]
     solutions: tuple[Solution, ...] = ()
+    generators: str = ""
+    """The author's Python that makes cases; like all of it, run in a sandbox alone."""
+    valid: str = ""
+    """The author's Python that every case must pass."""
 
     @cached_property
     def signature(self) -> Signature | ClassSignature | None:
@@ -135,6 +155,16 @@ class Part(Model):
     def visible_cases(self) -> tuple[TestCase, ...]:
         """The cases that the candidate may see."""
         return tuple(case for group in self.groups if group.visible for case in group.cases)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no case needs anything that is still to be made."""
+        return not any(case.needs for case in self.cases)
+
+    def with_groups(self, groups: tuple[Group, ...]) -> Part:
+        """This part with other groups."""
+        fields = {name: getattr(self, name) for name in type(self).model_fields}
+        return Part(**{**fields, "groups": groups})
 
     def case(self, case_id: str) -> TestCase:
         """The case with this id; raises `KeyError`."""
@@ -196,6 +226,11 @@ class Problem(Model):
             if part.id == part_id:
                 return part
         raise KeyError(part_id)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether it can be set: no case needs anything that is still to be made."""
+        return all(part.is_complete for part in self.parts)
 
     def content_hash(self) -> str:
         """SHA-256, in hex, of the problem's canonical JSON: changes when anything does."""

@@ -70,6 +70,8 @@ def view_event(event: AnyEvent, role: Role) -> dict[str, Any] | None:
     match event:
         case TestJudged(visible=False):
             return _pick(event, "run", "test", "group", "visible", "verdict")
+        case TestJudged(checked=True):
+            return {**_fields(event), "detail": _NEUTRAL.get(event.verdict, "")}
         case OutputWritten(visible=False):
             return None
         case RunFinished():
@@ -78,6 +80,13 @@ def view_event(event: AnyEvent, role: Role) -> dict[str, Any] | None:
             return _pick(event, "title", "candidate", "format", "language")
         case _:
             return _fields(event)
+
+
+_NEUTRAL = {
+    "wrong_answer": "This is not an answer that the problem accepts.",
+    "judge_error": "The platform could not judge this answer.",
+}
+"""What stands in place of a checker's words, by verdict."""
 
 
 def _visible_figures(event: RunFinished) -> dict[str, Any]:

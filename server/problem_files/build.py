@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.contract import Limits
@@ -12,6 +13,7 @@ from server.core.problem import (
     Compare,
     Criterion,
     Entry,
+    Group,
     Hint,
     Localized,
     Part,
@@ -27,10 +29,19 @@ from server.core.signature import (
     is_type_name,
     parse_type,
 )
+from server.problem_files.author_code import (
+    check_valid,
+    checker_compare,
+    generator_names,
+    given_names,
+    with_checker_tests,
+)
 from server.problem_files.cases import Frame, build_groups, narrowed
 from server.problem_files.entries import entry_fits, goes_on_with, parse_entry, starter_of
 from server.problem_files.models import (
+    CheckerFile,
     FollowUpFile,
+    GroupFile,
     LocalizedText,
     ProblemFile,
     StageFile,
@@ -89,15 +100,18 @@ class _Stage:
     same_code_as_main: bool
     limits: Limits
     compare: Compare
+    generators: str
+    valid: str
+    generator_names: Sequence[str] | None
 
     @property
     def frame(self) -> Frame:
-        return Frame(self.mode, self.signature, self.limits)
+        return Frame(self.mode, self.signature, self.limits, self.generator_names)
 
 
 def _main_part(file: ProblemFile, notes: Notes) -> Part:
     stage = _stage(file, None, (), notes)
-    groups = build_groups(file.tests, stage.frame, (), notes)
+    groups, stage = _groups(file.tests, file, stage, (), notes)
     solutions = build_solutions(file.solutions, groups, None, (), notes)
     if not _passing(solutions):
         notes.at(("solutions",), _NO_REFERENCE, "Add one with  expect: pass")
@@ -115,7 +129,7 @@ def _main_part(file: ProblemFile, notes: Notes) -> Part:
 
 def _followup(file: FollowUpFile, main: Part, path: Path, notes: Notes) -> Part:
     stage = _stage(file, main, path, notes)
-    groups = build_groups(file.tests, stage.frame, path, notes)
+    groups, stage = _groups(file.tests, file, stage, path, notes)
     solutions = build_solutions(file.solutions, groups, main, path, notes)
     if not _passing(solutions):
         # What a follow-up does not say is part 1's, its reference too: it must pass here as well.
@@ -134,6 +148,18 @@ def _followup(file: FollowUpFile, main: Part, path: Path, notes: Notes) -> Part:
     )
 
 
+def _groups(
+    tests: list[GroupFile], said: StageFile, stage: _Stage, path: Path, notes: Notes
+) -> tuple[tuple[Group, ...], _Stage]:
+    """The part's groups, and the stage with what its checker is tested by."""
+    groups = build_groups(tests, stage.frame, path, notes)
+    if not isinstance(said.compare, CheckerFile):
+        return groups, stage
+    here = (*path, "compare")
+    compare = with_checker_tests(stage.compare, said.compare, groups, here, notes)
+    return groups, replace(stage, compare=compare)
+
+
 _NO_REFERENCE = "no solution should pass; the first one that does is the reference"
 
 
@@ -143,7 +169,7 @@ def _passing(solutions: tuple[Solution, ...]) -> tuple[Solution, ...]:
 
 def _shared(stage: _Stage) -> dict[str, Any]:
     names = ("mode", "entry", "types", "starter", "same_code_as_main", "limits", "compare")
-    return {name: getattr(stage, name) for name in names}
+    return {name: getattr(stage, name) for name in (*names, "generators", "valid")}
 
 
 def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Stage:
@@ -156,10 +182,13 @@ def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Sta
     signature = _signature(said, entry if fits else "", types, path, notes)
     goes_on = base is not None and said.starter is None and goes_on_with(base.entry, entry)
     default = Compare(kind="tokens" if mode == "program" else "exact")
-    compare = said.compare or (base.compare if base else default)
+    compare = _compare(said, base, entry, path, notes) or default
     if mode != "program" and compare.kind == "tokens":
         mend = f"For a {mode}: exact, unordered or {{float: 1e-6}}."
         notes.at((*path, "compare"), "tokens are compared in what a program prints", mend)
+    generators = said.generators or (base.generators if base else "")
+    # What is wrong with part 1's has been told there.
+    told = notes if said.generators else Notes(notes.root)
     return _Stage(
         mode=mode,
         entry=entry,
@@ -171,7 +200,41 @@ def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Sta
         same_code_as_main=goes_on,
         limits=narrowed(main.limits if main else Limits(), said.limits),
         compare=compare,
+        generators=generators,
+        valid=_valid(said, base, entry, signature, path, notes),
+        generator_names=generator_names(generators, (*path, "generators"), told),
     )
+
+
+def _valid(
+    said: StageFile,
+    base: Part | None,
+    entry: Entry,
+    signature: Signature | ClassSignature | None,
+    path: Path,
+    notes: Notes,
+) -> str:
+    """What the part says, or else part 1 where it takes the same arguments."""
+    if said.valid is None:
+        return base.valid if base and base.entry == entry else ""
+    if signature or not entry:
+        check_valid(said.valid, given_names(signature), (*path, "valid"), notes)
+    return said.valid
+
+
+def _compare(
+    said: StageFile, base: Part | None, entry: Entry, path: Path, notes: Notes
+) -> Compare | None:
+    """What the part says, or else part 1; but a checker is made for one entry alone."""
+    if isinstance(said.compare, CheckerFile):
+        return checker_compare(said.compare, (*path, "compare"), notes)
+    if said.compare or base is None:
+        return said.compare
+    if base.compare.kind != "checker":
+        return base.compare
+    # Its tests name cases of part 1, and are run there.
+    alone = base.compare.model_copy(update={"accepts": (), "rejects": ()})
+    return alone if entry == base.entry else None
 
 
 def _signature(

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from sandbox.contract import Limits
 from server.core.class_signature import ClassSignature
 from server.core.problem import Group, PartMode, TestCase
 from server.core.signature import Mismatch, Signature, TypeExpression, mismatch
+from server.problem_files.author_code import call_complaints
 from server.problem_files.class_cases import class_complaints
 from server.problem_files.models import CaseFile, GroupFile, LimitsFile, seconds, size_bytes
 from server.problem_files.nodes import Key, Node, Path
@@ -24,6 +25,8 @@ class Frame:
     signature: Signature | ClassSignature | None
     """None in program mode, and where the signature itself is broken."""
     limits: Limits
+    generators: Sequence[str] | None = ()
+    """The names of the functions that may make a case; None where their code is broken."""
 
 
 def narrowed(limits: Limits, said: LimitsFile | None) -> Limits:
@@ -72,10 +75,14 @@ def _build_group(group: GroupFile, frame: Frame, path: Path, notes: Notes) -> Gr
 
 
 def _build_case(case: CaseFile, case_id: str, frame: Frame, path: Path, notes: Notes) -> TestCase:
-    label = f'case "{case.name or case_id}"'
+    name = case.name or case.gen or case_id
+    label = f'case "{name}"'
     for message, mend in _case_complaints(case, frame):
         notes.at(path, f"{label}{message}", mend)
-    if frame.mode == "class":
+    if case.gen is not None:
+        for message, mend in call_complaints(case.gen, frame.generators):
+            notes.at((*path, "gen"), f'{label}: gen "{case.gen}" {message}', mend)
+    elif frame.mode == "class":
         signature = frame.signature if isinstance(frame.signature, ClassSignature) else None
         for where, message, mend in class_complaints(case, signature):
             notes.at((*path, *where), f"{label}{message}", mend)
@@ -85,26 +92,47 @@ def _build_case(case: CaseFile, case_id: str, frame: Frame, path: Path, notes: N
             notes.at_mark(mark.mark, message, "The keys of JSON are text: put them in quotes.")
     return TestCase(
         id=case_id,
-        name=case.name or case_id,
+        name=name,
         args=tuple((case.calls if frame.mode == "class" else case.args) or ()),
         stdin=case.stdin or "",
         expect=case.expect,
         raises=case.raises,
         limits=narrowed(frame.limits, case.limits),
+        gen=case.gen or "",
+        needs=_needs(case),
     )
+
+
+def _needs(case: CaseFile) -> tuple[Literal["input", "answer"], ...]:
+    if case.gen is None:
+        return ()
+    is_answered = "expect" in case.model_fields_set or case.raises is not None
+    return ("input",) if is_answered else ("input", "answer")
 
 
 def _case_complaints(case: CaseFile, frame: Frame) -> Iterator[tuple[str, str]]:
     """What is wrong with a case, to follow its label, and how to mend it."""
     expects = "expect" in case.model_fields_set
-    if expects == (case.raises is not None):
+    if expects == (case.raises is not None) and (expects or case.gen is None):
         which = "both expect and raises" if expects else "neither expect nor raises"
         yield f" has {which}", "One of them says what must come of the case."
-    if frame.mode == "program":
+    if case.gen is not None:
+        yield from _generated_complaints(case, expects, frame)
+    elif frame.mode == "program":
         yield from _program_complaints(case, expects)
     elif frame.mode == "function":
         signature = frame.signature if isinstance(frame.signature, Signature) else None
         yield from _function_complaints(case, expects, signature)
+
+
+def _generated_complaints(case: CaseFile, expects: bool, frame: Frame) -> Iterator[tuple[str, str]]:
+    for key in ("args", "calls", "stdin"):
+        if getattr(case, key) is not None:
+            yield f" has both gen and {key}", "gen makes the whole input."
+    if frame.mode == "program":
+        yield from _text_complaints(case, expects)
+    elif expects and isinstance(frame.signature, Signature):
+        yield from _checked("expect", case.expect, frame.signature.returns)
 
 
 def _program_complaints(case: CaseFile, expects: bool) -> Iterator[tuple[str, str]]:
@@ -112,6 +140,10 @@ def _program_complaints(case: CaseFile, expects: bool) -> Iterator[tuple[str, st
         if getattr(case, key) is not None:
             mend = "Write  stdin: |  and the text below it."
             yield f" has {key}, but a program reads stdin", mend
+    yield from _text_complaints(case, expects)
+
+
+def _text_complaints(case: CaseFile, expects: bool) -> Iterator[tuple[str, str]]:
     if expects and not isinstance(case.expect, str):
         yield ": expect should be the text to print", "Write  expect: |  and the text below it."
 
@@ -125,15 +157,20 @@ def _function_complaints(
         yield " has calls, but a function takes args", "Write  args: [...]  or  mode: class"
     if signature is None:
         return
-    wanted, given = len(signature.parameters), len(case.args or ())
+    yield from argument_complaints(case.args or (), signature)
+    if expects and len(case.args or ()) == len(signature.parameters):
+        yield from _checked("expect", case.expect, signature.returns)
+
+
+def argument_complaints(args: Sequence[Any], signature: Signature) -> Iterator[tuple[str, str]]:
+    """What is wrong with a call's arguments, to follow a label, and how to mend it."""
+    wanted, given = len(signature.parameters), len(args)
     if wanted != given:
         mend = "args is a list with one item per parameter."
         yield f": {_count(given)}, but {signature.call} takes {wanted}", mend
         return
-    for parameter, value in zip(signature.parameters, case.args or (), strict=True):
+    for parameter, value in zip(signature.parameters, args, strict=True):
         yield from _checked(f'argument "{parameter.name}"', value, parameter.type)
-    if expects:
-        yield from _checked("expect", case.expect, signature.returns)
 
 
 def _checked(label: str, value: Any, wanted: TypeExpression) -> Iterator[tuple[str, str]]:

@@ -33,10 +33,10 @@ def class_complaints(case: CaseFile, signature: ClassSignature | None) -> Iterat
         yield CaseComplaint((), " has no calls", _write_calls(signature))
     if signature is None or not case.calls:
         return
-    found = list(_calls_complaints(case.calls, signature))
+    found = list(calls_complaints(case.calls, signature))
     yield from found
     if "expect" in case.model_fields_set and not found:
-        yield from _results_complaints(case.expect, case.calls, signature)
+        yield from results_complaints(case.expect, case.calls, signature)
 
 
 def _write_calls(signature: ClassSignature | None) -> str:
@@ -44,7 +44,8 @@ def _write_calls(signature: ClassSignature | None) -> str:
     return f"Write  calls: [[{NEW}, ...], [{method}, ...]]"
 
 
-def _calls_complaints(calls: Sequence[Any], signature: ClassSignature) -> Iterator[CaseComplaint]:
+def calls_complaints(calls: Sequence[Any], signature: ClassSignature) -> Iterator[CaseComplaint]:
+    """What is wrong with a case's calls, of which there is at least one."""
     if isinstance(calls[0], list) and calls[0][:1] != [NEW]:
         mend = f"Begin with  [{NEW}, ...]  and the arguments of {signature.call}."
         yield CaseComplaint(("calls", 0), f": call 1 should be {NEW}, which makes the object", mend)
@@ -83,9 +84,10 @@ def _argument_problems(called: Signature, arguments: list[Any]) -> Iterator[tupl
             yield f', argument "{parameter.name}"{found}', found.mend
 
 
-def _results_complaints(
+def results_complaints(
     expect: Any, calls: Sequence[Any], signature: ClassSignature
 ) -> Iterator[CaseComplaint]:
+    """What is wrong with what good calls should return."""
     if not isinstance(expect, list):
         yield CaseComplaint(("expect",), ": expect should be a list", _RESULTS)
         return

@@ -20,6 +20,9 @@ _THINGS: Mapping[str, tuple[str, type[BaseModel]]] = {
     "tests": ("a group of tests", models.GroupFile),
     "cases": ("a case", models.CaseFile),
     "solutions": ("a solution", models.SolutionFile),
+    "compare": ("a checker", models.CheckerFile),
+    "accepts": ("a test of the checker", models.CheckerTestFile),
+    "rejects": ("a test of the checker", models.CheckerTestFile),
     "limits": ("limits", models.LimitsFile),
     "hints": ("a hint", models.HintFile),
     "rubric": ("a criterion", models.CriterionFile),
@@ -44,6 +47,8 @@ _EXAMPLES = {
     "group": "group: examples",
     "cases": "cases: [{args: [1, 2], expect: 3}]",
     "name": "name: sorts first",
+    "case": "case: sorts first",
+    "got": "got: [1, 2]",
     "expect": "expect: pass",
     "after": "after: 5m",
     "look_for": "look_for: Asks about the edges before coding.",
@@ -54,12 +59,17 @@ _EXAMPLES = {
 
 def explain(error: ValidationError, root: Node) -> Iterator[Complaint]:
     """A complaint for each of pydantic's errors, at its place in the text."""
-    errors = error.errors(include_url=False)
+    errors = [_untagged(details) for details in error.errors(include_url=False)]
     misspelt = {_meant(details["loc"]) for details in errors if _is_unknown(details)}
     for details in errors:
         # What is missing only because it is misspelt is told about once.
         if details["type"] != "missing" or details["loc"] not in misspelt:
             yield _explain_one(details, root)
+
+
+def _untagged(details: ErrorDetails) -> ErrorDetails:
+    loc = tuple(step for step in details["loc"] if step not in models.TAGS)
+    return {**details, "loc": loc}
 
 
 def _is_unknown(details: ErrorDetails) -> bool:

@@ -15,8 +15,10 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     JsonValue,
+    Tag,
     WithJsonSchema,
 )
 from pydantic_core import PydanticCustomError
@@ -79,7 +81,8 @@ def _compare(value: Any) -> Compare:
         if isinstance(tolerance, float) and 0 < tolerance < 1:
             return Compare(kind="float", tolerance=tolerance)
         raise _wrong("needs a tolerance between 0 and 1", "Such as {float: 1e-6}.")
-    raise _wrong("is not a way to compare", "One of: exact, unordered, tokens, {float: 1e-6}.")
+    ways = "One of: exact, unordered, tokens, {float: 1e-6}, {checker: ...}."
+    raise _wrong("is not a way to compare", ways)
 
 
 _FILE_REFERENCE = {
@@ -99,7 +102,7 @@ Arguments: TypeAlias = Annotated[
     list[JsonValue], WithJsonSchema({"anyOf": [{"type": "array"}, _FILE_REFERENCE]})
 ]
 Duration: TypeAlias = Annotated[str, AfterValidator(_duration)]
-CompareText: TypeAlias = Annotated[
+_NamedCompare: TypeAlias = Annotated[
     Compare,
     BeforeValidator(_compare),
     WithJsonSchema(
@@ -150,6 +153,29 @@ class FileModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
+class CheckerTestFile(FileModel):
+    """An answer to a case, by which the checker itself is tested."""
+
+    case: Text
+    got: JsonValue
+
+
+class CheckerFile(FileModel):
+    """The author's Python judges the answers; `def check(args, expect, got)`: True, or a reason."""
+
+    checker: FileText
+    accepts: list[CheckerTestFile] = []
+    rejects: list[CheckerTestFile] = []
+
+
+TAGS = ("[named]", "[checker]")
+"""Steps in pydantic's paths that stand in no file."""
+CompareText: TypeAlias = Annotated[
+    Annotated[_NamedCompare, Tag("[named]")] | Annotated[CheckerFile, Tag("[checker]")],
+    Discriminator(lambda value: TAGS[isinstance(value, dict) and "checker" in value]),
+]
+
+
 class LocalizedText(FileModel):
     """English, French, or both."""
 
@@ -166,10 +192,14 @@ class LimitsFile(FileModel):
 
 
 class CaseFile(FileModel):
-    """A test case: its input, and `expect` or `raises`."""
+    """A test case: its input, written or by `gen`, and `expect` or `raises`.
+
+    Where neither stands beside `gen`, the reference solution answers.
+    """
 
     name: Text | None = None
     args: Arguments | None = None
+    gen: Text | None = None
     calls: Arguments | None = None
     stdin: InputText | None = None
     expect: JsonValue = None
@@ -207,6 +237,8 @@ class StageFile(FileModel):
     starter: FileText | None = None
     limits: LimitsFile | None = None
     compare: CompareText | None = None
+    generators: FileText | None = None
+    valid: FileText | None = None
     solutions: list[SolutionFile] = []
 
 

@@ -13,18 +13,14 @@ ReadFile: TypeAlias = Callable[[str], str]
 """The text of a file named beside problem.yaml; raises `FileRefusedError`."""
 
 _SUPPORTED_MODES = "For now: function, class or program."
-_WRITE_CASES = "For now write the cases out, with args and expect."
-_COMPARISONS = "For now: exact, unordered, tokens or {float: 1e-6}."
+_COMPARISONS = "For now: exact, unordered, tokens, {float: 1e-6} or {checker: ...}."
 
 _UNSUPPORTED_MODES = ("sql",)
 _UNSUPPORTED_IN_PART = {
     "databases": _SUPPORTED_MODES,
-    "generators": _WRITE_CASES,
-    "valid": "For now check the cases by eye.",
 }
 _UNSUPPORTED_IN_GROUP = {"growth": "For now measure by hand, and give the group a time limit."}
 _UNSUPPORTED_IN_CASE = {
-    "gen": _WRITE_CASES,
     "db": _SUPPORTED_MODES,
     "schema_of": _SUPPORTED_MODES,
 }
@@ -83,7 +79,7 @@ def _refuse_compare(part: Node) -> Iterator[Complaint]:
         else {key: found.mark for key, found in compare.keys.items()}
     )
     for kind, mark in places.items():
-        if kind in ("rows", "checker"):
+        if kind == "rows":
             yield Complaint(mark, f'comparing by "{kind}" is not supported yet', _COMPARISONS)
             part.remove("compare")
             return
@@ -113,9 +109,19 @@ def _references(node: Node) -> Iterator[tuple[str, Node]]:
             yield from _references(child)
 
 
-_ARE_DATA = ("args", "calls", "expect")
+_ARE_DATA = ("args", "calls", "expect", "got")
 """Holds any JSON: a reference must stand right there, and a `.json` file is its value."""
-_MAY_BE_FILES = (*_ARE_DATA, "starter", "code", "stdin", "en", "fr")
+_MAY_BE_FILES = (
+    *_ARE_DATA,
+    "starter",
+    "code",
+    "checker",
+    "generators",
+    "valid",
+    "stdin",
+    "en",
+    "fr",
+)
 
 
 def _json(text: str) -> Any:

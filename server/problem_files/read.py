@@ -11,7 +11,7 @@ from server.core.problem import MAIN, Problem
 from server.problem_files.build import build_problem
 from server.problem_files.explain import explain
 from server.problem_files.models import ProblemFile
-from server.problem_files.nodes import BrokenYamlError, Complaint, Mark, Node, read_nodes
+from server.problem_files.nodes import BrokenYamlError, Complaint, Mark, Node, Path, read_nodes
 from server.problem_files.notes import Notes
 from server.problem_files.prepare import ReadFile, read_references, refuse_unsupported
 
@@ -41,25 +41,32 @@ class ReadProblem:
     file: str
     root: Node
 
-    def place(self, part_id: str, path: tuple[str, ...]) -> Mark:
-        """Where something of a part stands; a step names a key, or an item by its name.
+    def place(self, part_id: str, path: Path, line: int | None = None) -> Mark:
+        """Where something of a part stands; a step names a key, or an item by name or position.
 
-        For example `("solutions", "heaps")`. What a follow-up has from part 1 stands at the
-        follow-up.
+        For example `("solutions", "heaps")`, and there the `line` of the code. What a follow-up
+        has from part 1 stands at the follow-up, but the author's own code where it is.
         """
         node = self.root
-        for step in path if part_id == MAIN else ("followups", part_id, *path):
+        followup = node.get("followups")
+        stage = _named(followup, part_id) if part_id != MAIN and followup else None
+        if stage is not None and not (path and path[0] in _CODE and path[0] not in stage.items):
+            node = stage
+        for step in path:
             found = node.get(step) or _named(node, step)
             if found is None:
                 break
             node = found
-        return node.mark
+        if line is None or not node.is_block:
+            return node.mark
+        return Mark(node.mark.line + line, 1)
 
 
+_CODE = ("compare", "generators", "valid")
 _NAMING_KEYS = ("name", "id", "group")
 
 
-def _named(node: Node, name: str) -> Node | None:
+def _named(node: Node, name: str | int) -> Node | None:
     for item in node.children():
         names = (item.get(key) for key in _NAMING_KEYS)
         if any(found is not None and found.scalar == name for found in names):

@@ -65,15 +65,16 @@ def _fails(file: SolutionFile, names: Sequence[str], path: Path, notes: Notes) -
     return tuple(file.fails)
 
 
-def check_python(code: str, path: Path, notes: Notes) -> None:
-    """Complain of code that does not parse, at its very line where the YAML shows it."""
+def check_python(code: str, path: Path, notes: Notes) -> ast.Module | None:
+    """The parsed code; complains of what does not parse, at its line where the YAML shows it."""
     try:
         with warnings.catch_warnings(action="ignore"):
-            ast.parse(code)
+            return ast.parse(code)
     except SyntaxError as error:
         notes.at_mark(_line_in(path, error, notes), f"not Python: {error.msg}")
     except (ValueError, RecursionError, MemoryError) as error:
         notes.at(path, f"not Python: {error}")
+    return None
 
 
 def _line_in(path: Path, error: SyntaxError, notes: Notes) -> Mark:

@@ -97,7 +97,7 @@ def _outcome(submission: Submission, test: TestInput) -> Outcome:
         return Outcome(ended=Ended.TIME_LIMIT, **common)
     try:
         value = names[submission.entry](*copy.deepcopy(test.args))
-    except (LookupError, TypeError, ValueError) as error:
+    except (AssertionError, LookupError, TypeError, ValueError) as error:
         told = ProgramError(type(error).__name__, str(error), f"Traceback …\n{error!r}")
         return Outcome(ended=Ended.RAISED, error=told, **common)
     return Outcome(ended=Ended.RETURNED, value=json.dumps(value), **common)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from server.checking import Finding, Progress, check, check_library, check_steps
+from server.checking import Progress, check, check_library, check_steps
 from server.library import Library
+from server.problem_files.findings import Finding
 from tests.problems.in_process import InProcessSandbox, SilentSandbox, WithoutDataSandbox
 from tests.problems.making import read
 

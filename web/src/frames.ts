@@ -111,6 +111,8 @@ export interface TestJudged {
   got?: string;
   detail?: string;
   line?: number | null;
+  /** The problem's own checker judged it; its words, in `detail`, are a tutor's alone. */
+  checked?: boolean;
 }
 
 export interface GroupResult {
