@@ -9,11 +9,15 @@ cd "$(dirname "$0")/.."
 # shellcheck source=.ci/progress.sh
 . .ci/progress.sh
 
-compile() {
-  "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-    --no-header --no-annotate --no-emit-index-url --no-emit-find-links \
-    pyproject.toml "$@"
+pin() {
+  "$uv" pip compile --quiet --generate-hashes \
+    --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$@"
 }
+
+compile() { pin --universal --python-version 3.11 pyproject.toml "$@"; }
+
+# The sandbox's image is always Linux, and has the Python of its Debian.
+pin_for_image() { pin --upgrade --python-version 3.13 --python-platform linux --only-binary :all: "$@"; }
 
 .ci/setup.sh check
 if ! uv=$(command -v uv); then
@@ -24,4 +28,10 @@ step lock-dev "Pinning Python packages, the tests' included" \
   compile --upgrade --extra build --extra dev --output-file requirements-dev.lock
 step lock "Pinning Python packages" \
   compile --extra build --constraint requirements-dev.lock --output-file requirements.lock
+step lock-image "Pinning the sandbox's packages" \
+  pin_for_image sandbox/image/packages.in --output-file sandbox/image/packages.txt
+# What the larger image shares with the usual one is below it already.
+step lock-image-data "Pinning the packages of the sandbox's larger image" \
+  pin_for_image sandbox/image/packages-data.in --constraint sandbox/image/packages.txt \
+  --no-emit-package numpy --output-file sandbox/image/packages-data.txt
 step lock-web "Pinning web packages" npm update --prefix web --package-lock-only

@@ -136,13 +136,14 @@ build_bundle() {
 
 # --- The sandbox ----------------------------------------------------------------------------
 
-# set_up_sandbox CONSEQUENCE: an engine and the image, or one line: what is missing, CONSEQUENCE.
+# set_up_sandbox CONSEQUENCE [IMAGE]: an engine and the image, with IMAGE the larger one of that name
+# as well; or one line: what is missing, CONSEQUENCE.
 # Both scripts do nothing where nothing is to do, and end with a line that says what is missing.
 set_up_sandbox() {
   local shown_from_ms=1000
   attempt engine "Making sure of a Docker engine" bash sandbox/image/engine.sh ||
     { printf '%s. %s\n' "$(tail -n 1 "$logs/engine")" "$1" && return 1; }
-  attempt image "Building the sandbox image" bash sandbox/image/build.sh ||
+  attempt image "Building the sandbox image" bash sandbox/image/build.sh "${@:2}" ||
     { printf '%s. %s\n' "$(tail -n 1 "$logs/image")" "$1" && return 1; }
 }
 
@@ -175,7 +176,7 @@ case ${1:-} in
     set_up_python dev
     install_web_packages
     build_bundle
-    set_up_sandbox "The tests need it." || exit 1
+    set_up_sandbox "The tests need it." data || exit 1
     install_browser
     ;;
   *) die "usage: .ci/setup.sh run|build|check|test" ;;

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import wire
-from sandbox.contract import KIB, MIB, SandboxError
+from sandbox.contract import KIB, MIB, ImageName, SandboxError
 from sandbox.demultiplexer import Demultiplexer
 
 ROOM_BYTES = 64 * MIB
@@ -46,15 +46,25 @@ class EngineSettings:
     """Which containers to make, and where."""
 
     image: str = "viva-sandbox:latest"
+    """The usual image's tag."""
+    data_image: str = "viva-sandbox-data:latest"
     runtime: str | None = None
     """An OCI runtime other than the engine's own, e.g. `runsc` for gVisor."""
     cpus: float = 1.0
+    boot_timeout_s: float = 15.0
+    """How long a container may take, once started, to report that it is ready."""
+
+    def tag(self, image: ImageName) -> str:
+        """What the engine calls the image of that name."""
+        return {"": self.image, "data": self.data_image}[image]
 
 
-def creation(settings: EngineSettings, labels: dict[str, str], memory_bytes: int) -> dict[str, Any]:
+def creation(
+    settings: EngineSettings, labels: dict[str, str], memory_bytes: int, image: ImageName = ""
+) -> dict[str, Any]:
     """What the engine is asked for: a container for programs of up to `memory_bytes`."""
     return {
-        "Image": settings.image,
+        "Image": settings.tag(image),
         "Hostname": "sandbox",
         "User": str(USER_IDS[secrets.randbelow(len(USER_IDS))]),
         "AttachStdin": True,

@@ -11,12 +11,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 KIB = 1024
 MIB = 1024 * KIB
 
 Stream = Literal["stdout", "stderr"]
+ImageName: TypeAlias = Literal["", "data"]
+"""The usual image, or a larger one, which holds more packages; see docs/sandbox.md."""
 
 
 class SandboxError(Exception):
@@ -25,6 +27,10 @@ class SandboxError(Exception):
 
 class SandboxUnavailableError(SandboxError):
     """There is no sandbox to run in: the engine is away, or running is switched off."""
+
+
+class ImageMissingError(SandboxUnavailableError):
+    """The image that a submission asks for is not there; those of other images may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +97,7 @@ class Submission:
     """How the tests call it, for a message: `allocate(stock, orders)`."""
     filename: str = "main.py"
     """What tracebacks call the source."""
+    image: ImageName = ""
 
     def limits_of(self, test: TestInput) -> Limits:
         """The limits in force for one of its tests."""
@@ -172,10 +179,21 @@ class Outcome:
     """At its end the program was blocked reading standard input."""
 
 
+@dataclass(frozen=True, slots=True)
+class InputWanted:
+    """Interactive mode: the program waits for something to be typed. Told once for each wait."""
+
+    test: str
+
+
+RunEvent = Output | InputWanted | Outcome
+"""What a run says, in the order in which it happens."""
+
+
 class Run(Protocol):
     """A submission under way. Iterate it to the end; leaving its block destroys the container."""
 
-    def __aiter__(self) -> AsyncIterator[Output | Outcome]:
+    def __aiter__(self) -> AsyncIterator[RunEvent]:
         """Yield output and outcomes as they happen; raise `SandboxError` if the platform fails."""
         ...
 
@@ -218,7 +236,8 @@ class Sandbox(Protocol):
         that, the whole batch counts for nothing and is run again, each test alone, in another
         container: a program has one guess at each test, whatever it knows of where it runs.
 
-        Raises `SandboxUnavailableError` on entry where there is nothing to run in.
+        Raises `SandboxUnavailableError` on entry where there is nothing to run in, and of its
+        kind `ImageMissingError` where only the image that `submission` asks for is missing.
         """
         ...
 

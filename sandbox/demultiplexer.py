@@ -16,7 +16,9 @@ LAST_WORDS_BYTES = 4 * KIB
 
 _CHUNK = struct.Struct(">BxxxI")
 _STDOUT, _STDERR = 1, 2
-_FROM_HARNESS = frozenset({wire.READY, wire.STDOUT, wire.STDERR, wire.OUTCOME, wire.CLEAN})
+_FROM_HARNESS = frozenset(
+    {wire.READY, wire.STDOUT, wire.STDERR, wire.OUTCOME, wire.WAITING, wire.CLEAN}
+)
 
 
 class Demultiplexer:

@@ -31,14 +31,19 @@ from docker.utils import kwargs_from_env
 
 from sandbox import wire
 from sandbox.container import Container, ContainerDiedError, EngineSettings, creation
-from sandbox.contract import KIB, SandboxError, SandboxUnavailableError
+from sandbox.contract import (
+    KIB,
+    ImageMissingError,
+    ImageName,
+    SandboxError,
+    SandboxUnavailableError,
+)
 
 T = TypeVar("T")
 
 DEFAULT_URL = "unix:///var/run/docker.sock"
 LABEL = "viva.sandbox"
 OWNER_LABEL = "viva.owner"
-BOOT_TIMEOUT_S = 15.0
 CALL_TIMEOUT_S = 10
 LOOK_TIMEOUT_S = 2
 FORGOTTEN_AFTER_S = 600
@@ -99,20 +104,21 @@ class Engine:
             return f"The Docker engine has not answered for {LOOK_TIMEOUT_S} s; restart it."
         return None
 
-    async def make(self, memory_bytes: int) -> Container:
+    async def make(self, memory_bytes: int, image: ImageName = "") -> Container:
         """A new container for programs of up to `memory_bytes`, its harness ready.
 
-        It is the caller's to `remove`. Raises `SandboxError` where it does not come up in time.
+        It is the caller's to `remove`. Raises `ImageMissingError` where the image is not there,
+        `SandboxError` where the container does not come up in time.
         """
         name = f"viva-{secrets.token_hex(8)}"
         self._in_use.add(name)
         container: Container | None = None
         try:
-            creating = self._call(self._create, name, memory_bytes)
+            creating = self._call(self._create, name, memory_bytes, image)
             stream = await _to_the_end(creating, discard=socket.socket.close)
             container = Container(name, memory_bytes, *await _streams(stream))
             await self._call(_start, name)
-            await _ready(container)
+            await _ready(container, self.settings.boot_timeout_s)
         except BaseException:
             if container is not None:
                 container.hang_up()
@@ -168,7 +174,7 @@ class Engine:
         """`function(client, *args)` in a thread, Docker's errors turned into the sandbox's."""
 
         def translated() -> T:
-            with _errors(self.settings.image):
+            with _errors():
                 return function(self._client(timeout_s), *args)
 
         return await asyncio.get_running_loop().run_in_executor(threads, translated)
@@ -185,13 +191,17 @@ class Engine:
             return self._clients[timeout_s]
 
     def _look(self, client: docker.APIClient) -> None:
-        client.inspect_image(self.settings.image)  # type: ignore[no-untyped-call]
+        with _wanting(self.settings, ""):
+            client.inspect_image(self.settings.image)  # type: ignore[no-untyped-call]
 
-    def _create(self, client: docker.APIClient, name: str, memory_bytes: int) -> socket.socket:
+    def _create(
+        self, client: docker.APIClient, name: str, memory_bytes: int, image: ImageName
+    ) -> socket.socket:
         """Create the container and attach to it; the attachment's socket."""
         labels = {LABEL: "1", OWNER_LABEL: self._owner}
-        wanted = creation(self.settings, labels, memory_bytes)
-        client.create_container_from_config(wanted, name)  # type: ignore[no-untyped-call]
+        wanted = creation(self.settings, labels, memory_bytes, image)
+        with _wanting(self.settings, image):
+            client.create_container_from_config(wanted, name)  # type: ignore[no-untyped-call]
         attached = client.attach_socket(name, params=_ATTACHED)
         stream: socket.socket = attached._sock.dup()
         attached._response.close()
@@ -278,12 +288,12 @@ async def _streams(stream: socket.socket) -> tuple[asyncio.StreamReader, asyncio
         raise
 
 
-async def _ready(container: Container) -> None:
+async def _ready(container: Container, timeout_s: float) -> None:
     try:
-        async with asyncio.timeout(BOOT_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             frame = await container.receive()
     except TimeoutError:
-        raise SandboxError(f"A container was not ready within {BOOT_TIMEOUT_S:.0f} s.") from None
+        raise SandboxError(f"A container was not ready within {timeout_s:g} s.") from None
     if frame.kind != wire.READY:
         raise ContainerDiedError("The container's first frame was not that it is ready.")
 
@@ -319,14 +329,22 @@ def _knock(url: str) -> None:
 
 
 @contextmanager
-def _errors(image: str) -> Iterator[None]:
-    """Docker's errors as the sandbox's: what happened, and what to do about it."""
+def _wanting(settings: EngineSettings, image: ImageName) -> Iterator[None]:
+    """Say of an image that is missing how to build it."""
     try:
         yield
     except ImageNotFound as error:
-        raise SandboxUnavailableError(
-            f"The sandbox image {image} is not there; build it with: bash sandbox/image/build.sh"
+        command = f"bash sandbox/image/build.sh {image}".rstrip()
+        raise ImageMissingError(
+            f"The sandbox image {settings.tag(image)} is not there; build it with: {command}"
         ) from error
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    """Docker's errors as the sandbox's: what happened, and what to do about it."""
+    try:
+        yield
     except APIError as error:
         raise SandboxError(f"The Docker engine refused: {error.explanation or error}") from error
     except (DockerException, OSError) as error:

@@ -14,11 +14,13 @@ from dataclasses import dataclass, field
 from sandbox import wire
 from sandbox.contract import (
     Ended,
+    InputWanted,
     Limits,
     Mode,
     Outcome,
     Output,
     ProgramError,
+    RunEvent,
     Stream,
     TestInput,
 )
@@ -46,7 +48,7 @@ class Transcript:
         default_factory=lambda: {"stdout": _decoder(), "stderr": _decoder()}
     )
 
-    def read(self, frame: wire.Frame) -> list[Output | Outcome]:
+    def read(self, frame: wire.Frame) -> list[RunEvent]:
         """What a frame means; the last event of a test is its `Outcome`.
 
         Raises `WireError` for a frame that no harness sends during a test.
@@ -58,6 +60,8 @@ class Transcript:
             self.ended = True
             rest = self._rest()
             return [*rest, self._outcome(record, report)]
+        if frame.kind == wire.WAITING and self.mode is Mode.INTERACTIVE:
+            return [InputWanted(self.test.id)]
         raise WireError(f"a frame of kind {frame.kind} during a test")
 
     def cut_short(self, ended: Ended, time_ms: float) -> Outcome:
@@ -74,11 +78,11 @@ class Transcript:
             stdout=self._kept_stdout(),
         )
 
-    def _rest(self) -> list[Output | Outcome]:
+    def _rest(self) -> list[RunEvent]:
         """What unfinished characters at the end of the streams come to."""
         return self._output("stdout", b"", final=True) + self._output("stderr", b"", final=True)
 
-    def _output(self, stream: Stream, data: bytes, final: bool = False) -> list[Output | Outcome]:
+    def _output(self, stream: Stream, data: bytes, final: bool = False) -> list[RunEvent]:
         self._printed_bytes += len(data)
         if self._printed_bytes > self.limits.output_bytes:
             raise WireError("more output than the harness lets through")

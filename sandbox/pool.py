@@ -19,6 +19,8 @@ from typing import Self
 
 from sandbox.container import Container, EngineSettings
 from sandbox.contract import (
+    ImageMissingError,
+    ImageName,
     Limits,
     Outcome,
     SandboxError,
@@ -37,11 +39,12 @@ SWEEP_EVERY_S = 60.0
 MAKERS = 2
 """More at once make no more containers a second on a small machine, and slow what runs beside."""
 TRY_AGAIN_S = 1.0
+TRY_AGAIN_AT_MOST_S = 8.0
 FAILURES_TOLD = 2
 """After so many containers in a row that did not come up, those who wait are told."""
 WARM_MEMORY_BYTES = Limits().memory_bytes
-"""What a ready container's programs may use. For more than this one is made when it is asked for:
-the engine sets a container's memory when it makes it."""
+"""What a ready container's programs may use. For more than this, or of another image, one is made
+when it is asked for: the engine sets a container's memory and image when it makes it."""
 
 
 @dataclass(eq=False)
@@ -49,22 +52,27 @@ class _Request(Waiter):
     """A run in line; `granted` brings its container, or None where it is to be made for it."""
 
     memory_bytes: int = 0
+    image: ImageName = ""
     granted: asyncio.Future[Container | None] = field(default_factory=asyncio.Future)
 
     @property
     def is_usual(self) -> bool:
-        return self.memory_bytes <= WARM_MEMORY_BYTES
+        return self.memory_bytes <= WARM_MEMORY_BYTES and not self.image
 
 
 class Pool:
     """Throwaway containers on this machine's engine; see `contract.Sandbox`."""
 
     def __init__(
-        self, settings: EngineSettings | None = None, size: int = 4, warm: int | None = None
+        self,
+        settings: EngineSettings | None = None,
+        size: int = 4,
+        warm: int | None = None,
+        engine: Engine | None = None,
     ) -> None:
         """At most `size` runs are under way at once; `warm` containers, as many unless told
-        otherwise, stand ready for the next ones."""
-        self._engine = Engine(settings)
+        otherwise, stand ready for the next ones. `engine` stands in for the one of `settings`."""
+        self._engine = engine or Engine(settings)
         self._size = size
         self._warm = size if warm is None else warm
         self._line: Line[_Request] = Line()
@@ -96,7 +104,7 @@ class Pool:
 
     @property
     def available(self) -> bool:
-        """Whether the engine answered within the last few seconds and has the image."""
+        """Whether the engine answered within the last few seconds and has the usual image."""
         return self._why_unavailable is None
 
     @property
@@ -120,11 +128,13 @@ class Pool:
     ) -> AsyncIterator[PoolRun]:
         """Start `submission` in a container of its own, as soon as there is one.
 
-        Raises `SandboxUnavailableError` without an engine or image, `SandboxError` where no
-        container comes up.
+        Raises `SandboxUnavailableError` without an engine or the usual image, `ImageMissingError`
+        without the one that is asked for, and `SandboxError` where no container comes up.
         """
         told = on_waiting or _tell_nobody
-        request = _Request(owner, told, memory_bytes=submission.memory_bytes)
+        request = _Request(
+            owner, told, memory_bytes=submission.memory_bytes, image=submission.image
+        )
         run = PoolRun(self, submission, accepts)
         container = await self._granted(request)
         try:
@@ -135,10 +145,19 @@ class Pool:
             self._line.end(request)
             self._serve()
 
-    async def another(self, memory_bytes: int) -> Container:
+    async def another(self, memory_bytes: int, image: ImageName = "") -> Container:
         """A container in place of one that a run under way had to give up."""
         async with self._turn:
-            return await self._engine.make(max(memory_bytes, WARM_MEMORY_BYTES))
+            return await self._engine.make(max(memory_bytes, WARM_MEMORY_BYTES), image)
+
+    async def check(self) -> None:
+        """Look at once whether the engine answers, instead of trusting the last look.
+
+        Raises `SandboxUnavailableError` where it does not.
+        """
+        await self._look()
+        if self._why_unavailable is not None:
+            raise SandboxUnavailableError(self._why_unavailable)
 
     def bury(self, container: Container) -> None:
         """End a container at once; that it is gone is seen to in the background."""
@@ -172,13 +191,15 @@ class Pool:
             if container := granted.result():
                 self._ready.appendleft(container)
         self._serve()
+        while len(self._ready) > self._warm:  # another was made in its place meanwhile
+            self.bury(self._ready.pop())
 
     def _serve(self) -> None:
         """Give those who are next what there is; tell the others their place."""
         while self._line.under_way < self._size and (request := self._next()):
             container = self._take() if request.is_usual else None
             if request.is_usual and container is None:
-                break
+                continue  # those that stood ready had died
             self._line.begin(request)
             request.granted.set_result(container)
         self._line.tell_positions()
@@ -209,7 +230,8 @@ class Pool:
     # The makers.
 
     def _ask_for_more(self) -> None:
-        if self.available and len(self._ready) + self._being_made < self._warm:
+        wanted = self._warm or any(request.is_usual for request in self._line.order())
+        if self.available and len(self._ready) + self._being_made < wanted:
             self._short.set()
         else:
             self._short.clear()
@@ -217,6 +239,8 @@ class Pool:
     async def _make(self) -> None:
         while True:
             await self._short.wait()
+            if not self._short.is_set():
+                continue  # the other maker was quicker
             self._being_made += 1
             self._ask_for_more()
             try:
@@ -238,13 +262,14 @@ class Pool:
             self._note(str(error))
         elif self._failures >= FAILURES_TOLD:
             self._fail_all(error)
-        await asyncio.sleep(TRY_AGAIN_S)
+        await asyncio.sleep(pause_s(self._failures))
 
     async def _make_for(self, request: _Request) -> Container:
         try:
-            return await self.another(request.memory_bytes)
+            return await self.another(request.memory_bytes, request.image)
         except SandboxUnavailableError as error:
-            self._note(str(error))
+            if not (request.image and isinstance(error, ImageMissingError)):
+                self._note(str(error))
             raise
 
     # What goes on all the time.
@@ -286,6 +311,11 @@ class Pool:
     def _bury_ready(self) -> None:
         while self._ready:
             self.bury(self._ready.popleft())
+
+
+def pause_s(failures: int) -> float:
+    """How long a maker pauses after so many containers in a row that did not come up."""
+    return float(min(TRY_AGAIN_S * 2 ** (failures - 1), TRY_AGAIN_AT_MOST_S))
 
 
 def _tell_nobody(_position: int) -> None:

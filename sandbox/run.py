@@ -19,7 +19,17 @@ from typing import Any, Protocol, TypeVar
 
 from sandbox import bodies, wire
 from sandbox.container import Container, ContainerDiedError
-from sandbox.contract import MIB, Ended, Mode, Outcome, Output, Submission, TestInput
+from sandbox.contract import (
+    MIB,
+    Ended,
+    ImageName,
+    InputWanted,
+    Mode,
+    Outcome,
+    RunEvent,
+    Submission,
+    TestInput,
+)
 from sandbox.outcomes import Transcript, shared_outcome
 
 GRACE_S = 1.0
@@ -41,8 +51,12 @@ _log = logging.getLogger(__name__)
 class Supply(Protocol):
     """Where a run gets another container, and leaves one that it is done with."""
 
-    async def another(self, memory_bytes: int) -> Container:
+    async def another(self, memory_bytes: int, image: ImageName) -> Container:
         """A container that was never used, for programs of up to `memory_bytes`."""
+        ...
+
+    async def check(self) -> None:
+        """Raise `SandboxUnavailableError` where containers cannot be reached just now."""
         ...
 
     async def ran_out_of_memory(self, container: Container, since: float) -> bool:
@@ -89,7 +103,7 @@ class PoolRun:
             self._supply.bury(self._container)
         self._container = None
 
-    async def __aiter__(self) -> AsyncIterator[Output | Outcome]:
+    async def __aiter__(self) -> AsyncIterator[RunEvent]:
         rest = deque(self._submission.tests)
         while rest and not self._stopped:
             batch = self._next_batch(rest)
@@ -155,10 +169,13 @@ class PoolRun:
                 self._is_clean = (await self._within(self._container.receive())).kind == wire.CLEAN
             except (TimeoutError, ContainerDiedError) as error:
                 _log.info("a container that was not clean after a test is replaced: %r", error)
+                if isinstance(error, TimeoutError):
+                    await self._rule_out_the_engine()
             if not self._is_clean:
                 self.leave()
         if self._container is None:
-            self.use(await self._supply.another(self._submission.memory_bytes))
+            wanted = self._submission
+            self.use(await self._supply.another(wanted.memory_bytes, wanted.image))
         assert self._container is not None  # noqa: S101  # use() has just set it
         return self._container
 
@@ -207,22 +224,21 @@ class PoolRun:
             await self._leave_if_out_of_memory(container, since, error)
         except TimeoutError:
             self.leave()
+            await self._rule_out_the_engine()
         self._failed_batches += bool(waiting)
 
     def _passed(self, outcome: Outcome) -> Outcome | None:
         """An outcome of a batch, if it counts; nothing of one that does not is kept."""
         return outcome if self._accepts is not None and self._accepts(outcome) else None
 
-    async def _settled(
-        self, held: list[tuple[TestInput, Outcome | None]]
-    ) -> list[Output | Outcome] | None:
+    async def _settled(self, held: list[tuple[TestInput, Outcome | None]]) -> list[RunEvent] | None:
         """The events of a batch's tests from the first that did not pass: such are run again alone.
 
         None where one passes alone: a program that answers otherwise when it is alone would have
         two guesses at each test. Then nothing of this counts, no more tests share a process, and
         all of these are to be run in another container, where nothing tells what passed here.
         """
-        events: list[Output | Outcome] = []
+        events: list[RunEvent] = []
         streamed_bytes = self._streamed_bytes
         for test, outcome in held:
             if outcome is not None:
@@ -238,7 +254,7 @@ class PoolRun:
                     return None
         return events
 
-    async def _run_test(self, test: TestInput) -> AsyncIterator[Output | Outcome]:
+    async def _run_test(self, test: TestInput) -> AsyncIterator[RunEvent]:
         """Everything that comes of one test in a process of its own."""
         container = await self._clean_container()
         if self._stopped:
@@ -262,7 +278,9 @@ class PoolRun:
             yield replace(outcome, memory_bytes=container.memory_bytes)
         except TimeoutError:
             self.leave()
-            yield transcript.cut_short(self._why_ended(), (time.monotonic() - began) * 1000)
+            time_ms = (time.monotonic() - began) * 1000
+            await self._rule_out_the_engine()
+            yield transcript.cut_short(self._why_ended(), time_ms)
 
     async def _leave_if_out_of_memory(
         self, container: Container, since: float, error: ContainerDiedError
@@ -285,6 +303,14 @@ class PoolRun:
     def _why_ended(self) -> Ended:
         return Ended.STOPPED if self._stopped else Ended.TIME_LIMIT
 
+    async def _rule_out_the_engine(self) -> None:
+        """The harness let the time pass: its program's doing, unless the engine is not there.
+
+        An engine that went away or hangs passes nothing on. Raises `SandboxUnavailableError` then.
+        """
+        if not self._stopped:
+            await self._supply.check()
+
     def _allow(self, seconds: float) -> None:
         """Let what follows take so long; once Stop was pressed, its own grace is all there is."""
         if not self._stopped:
@@ -298,12 +324,15 @@ class PoolRun:
         finally:
             self._waiting = None
 
-    def _shown(self, event: Output | Outcome) -> Iterator[Output | Outcome]:
+    def _shown(self, event: RunEvent) -> Iterator[RunEvent]:
         """The event as far as the run's own cap on streamed output lets it through."""
         if isinstance(event, Outcome):
             dropped = event.output_dropped_bytes + self._unseen_bytes
             self._unseen_bytes = 0
             yield replace(event, output_dropped_bytes=dropped)
+            return
+        if isinstance(event, InputWanted):
+            yield event
             return
         data = event.text.encode("utf-8", "replace")
         kept = data[: RUN_OUTPUT_BYTES - self._streamed_bytes]

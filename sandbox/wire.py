@@ -34,6 +34,8 @@ STDOUT = 17
 STDERR = 18
 OUTCOME = 19
 """An `OutcomeRecord`, then the report's kind and body, if there was a well-formed one."""
+WAITING = 21
+"""The program is blocked reading its standard input, and nothing typed is on its way to it."""
 CLEAN = 20
 """Nothing of that test is left: no process, no file. Without it no further test goes in."""
 

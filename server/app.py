@@ -24,8 +24,8 @@ from server.core.errors import VivaError
 from server.host import open_host
 from server.journal import open_journal
 from server.library import Library
+from server.no_sandbox import NoSandbox
 from server.parts import Parts
-from server.runner import NoSandbox
 from server.settings import ROOT, Settings
 from server.store import open_store
 from server.strings import Strings

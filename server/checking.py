@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sandbox.contract import Limits, Outcome, Sandbox, Submission
+from sandbox.contract import ImageMissingError, Limits, Outcome, Sandbox, Submission
 from server.core.judge import Judgement, Verdict, judge, submission_for
 from server.core.problem import MAIN, Group, Localized, Part, Problem, Solution, TestCase
+from server.core.values import shortened
 from server.library import Library
 from server.problem_files.read import ProblemFileError, ReadProblem
 
@@ -21,6 +22,7 @@ SLOW_FACTOR = 1.5
 """A slow solution must still be running at this many times of the limit."""
 COMFORT_FACTOR = 0.5
 """A right solution should need no more than this share of the limit."""
+_MAX_BRIEF_CHARACTERS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,12 @@ async def check_steps(problem: Problem, sandbox: Sandbox) -> AsyncIterator[Findi
     work = [(part, solution) for part in problem.parts for solution in part.solutions]
     for number, (part, solution) in enumerate(work, start=1):
         yield Progress(problem.id, part.id, solution.name, number, len(work))
-        results = await _run(part, solution, sandbox)
+        try:
+            results = await _run(part, solution, sandbox)
+        except ImageMissingError as error:
+            # One missing image says nothing about the problems that do without it.
+            yield Finding("error", MAIN, ("image",), f"nothing can be run: {error}")
+            return
         for finding in _solution_findings(part, solution, results):
             yield finding
 
@@ -257,6 +264,15 @@ def _all_cases(results: Sequence[_Result]) -> str:
 
 def _told(result: _Result) -> str:
     """`the case "x": wrong_answer: at [0]: expected 1, got 2`."""
-    detail = result.judgement.detail.strip().rpartition("\n")[2]
+    detail = _brief(result)
     verdict = result.judgement.verdict
     return f'the case "{result.case.name}": {verdict}' + (f": {detail}" if detail else "")
+
+
+def _brief(result: _Result) -> str:
+    """Why a case failed, in a line: an exception's own one, or else the detail's last."""
+    error = result.outcome.error if result.outcome else None
+    if error is None or result.judgement.verdict is not Verdict.RUNTIME_ERROR:
+        return result.judgement.detail.strip().rpartition("\n")[2]
+    # A class's call stands below the exception, and belongs to it.
+    return shortened(" ".join(f"{error.type}: {error.message}".split()), _MAX_BRIEF_CHARACTERS)

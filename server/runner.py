@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import structlog
 
 from sandbox.contract import (
+    InputWanted,
     Outcome,
     Output,
     Run,
+    RunEvent,
     Sandbox,
     SandboxError,
     SandboxUnavailableError,
     Submission,
 )
+from server.core.calls import shown_calls
+from server.core.class_signature import ClassSignature
 from server.core.events import (
     AnyEvent,
     GroupResult,
+    InputAwaited,
     OutputWritten,
     RunFinished,
     RunStarted,
@@ -39,6 +44,7 @@ from server.core.judge import (
 )
 from server.core.problem import Part, TestCase
 from server.core.values import shortened, shown
+from server.waiting import PlaceInLine, RecordEvents
 
 PAUSE_S = 0.02
 """How long output is gathered after a batch went out: the first piece never waits."""
@@ -46,7 +52,14 @@ PAUSE_S = 0.02
 ATTEMPTS = 2
 """A run that the platform failed before anything came of it is tried once more."""
 
-RecordEvents = Callable[[Sequence[AnyEvent]], Awaitable[None]]
+SANDBOX_AWAY = (
+    "The sandbox went away before this run had its result. The code is not to blame: "
+    "run it again in a moment."
+)
+"""What people read then; what is wrong with the engine, and its cure, are for the log."""
+
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +79,9 @@ class Job:
     def submission(self) -> Submission:
         """What goes into the sandbox."""
         if self.started.what == "program" or self.part is None:
-            return program_submission(self.source, self.started.stdin)
+            # A free run may import what the tests' runs may.
+            image = self.part.image if self.part else ""
+            return program_submission(self.source, self.started.stdin, image)
         return submission_for(self.part, self.source, self.started.what)
 
 
@@ -83,9 +98,11 @@ class _Tally:
     begun: bool = False
     stop_requested: bool = False
 
-    def events(self, message: Output | Outcome) -> list[AnyEvent]:
+    def events(self, message: RunEvent) -> list[AnyEvent]:
         self.begun = True
         part = self.job.part
+        if isinstance(message, InputWanted):
+            return [InputAwaited(run=self.job.started.run)]
         if isinstance(message, Output):
             return [self._written(message)]
         if part is None or self.job.is_program:
@@ -228,6 +245,8 @@ def _input(part: Part, case: TestCase) -> str:
     """What a test gives the program, to be read by people."""
     if part.signature is None:
         return shortened(case.stdin)
+    if isinstance(part.signature, ClassSignature):
+        return shortened(shown_calls(part.signature, case.calls))
     arguments = ", ".join(shown(value) for value in case.args)
     return shortened(f"{part.signature.name}({arguments})")
 
@@ -276,10 +295,14 @@ class Performance:
         """Attempt the run; what the platform fails is told as its own fault."""
         failure = ""
         for _ in range(ATTEMPTS):
+            if self._tally.stop_requested:
+                await self._end(self._tally.cut_short())
+                return
             try:
                 await self._attempt()
             except SandboxUnavailableError as error:
-                failure = str(error)
+                log.warning("a run lost its sandbox", room=self._owner, error=str(error))
+                failure = SANDBOX_AWAY
                 break
             except SandboxError as error:
                 failure = str(error)
@@ -290,10 +313,15 @@ class Performance:
         await self._end(self._tally.failed(Verdict.JUDGE_ERROR, failure))
 
     async def _attempt(self) -> None:
+        place = PlaceInLine(self._job.started.run, self._record)
         asked = self._sandbox.run(
-            self._tally.submission, owner=self._owner, accepts=self._tally.accepts
+            self._tally.submission,
+            owner=self._owner,
+            on_waiting=place.moved,
+            accepts=self._tally.accepts,
         )
-        async with asked as run:
+        async with place, asked as run:
+            await place.reached()
             self._in_sandbox = True
             control = asyncio.create_task(self._control(run))
             try:
@@ -324,9 +352,9 @@ class Performance:
                 await run.close_stdin()
 
 
-async def _batches(run: Run) -> AsyncIterator[list[Output | Outcome]]:
+async def _batches(run: Run) -> AsyncIterator[list[RunEvent]]:
     """What a run says, gathered: the first piece at once, then all that came in a short pause."""
-    said: asyncio.Queue[Output | Outcome | None] = asyncio.Queue()
+    said: asyncio.Queue[RunEvent | None] = asyncio.Queue()
 
     async def listen() -> None:
         try:
@@ -367,33 +395,3 @@ def _joined(events: Iterable[AnyEvent]) -> list[AnyEvent]:
 
 def _same_stream(one: OutputWritten, other: OutputWritten) -> bool:
     return (one.stream, one.test) == (other.stream, other.test)
-
-
-class NoSandbox:
-    """Stands for the sandbox where running is switched off; says why."""
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    @property
-    def available(self) -> bool:
-        """Never."""
-        return False
-
-    @property
-    def why_unavailable(self) -> str:
-        """Why not."""
-        return self._reason
-
-    @asynccontextmanager
-    async def run(
-        self,
-        submission: Submission,  # noqa: ARG002  # nothing is run, so nothing is looked at
-        *,
-        owner: str = "",  # noqa: ARG002
-        on_waiting: Callable[[int], None] | None = None,  # noqa: ARG002
-        accepts: Callable[[Outcome], bool] | None = None,  # noqa: ARG002
-    ) -> AsyncIterator[Run]:
-        """Raise `SandboxUnavailableError` with the reason."""
-        raise SandboxUnavailableError(self._reason)
-        yield

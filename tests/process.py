@@ -22,6 +22,8 @@ class ServerProcess:
     data: Path
     port: int = 0
     sandbox: bool = True
+    runs: int = 4
+    """How many programs may run at once."""
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -37,6 +39,7 @@ class ServerProcess:
             "VIVA_DATA": str(self.data),
             "VIVA_PORT": str(self.port),
             "VIVA_SANDBOX": "on" if self.sandbox else "off",
+            "VIVA_SANDBOX_RUNS": str(self.runs),
         }
         self.process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "server", "serve"),

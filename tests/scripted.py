@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from sandbox.contract import Ended, Outcome, Output, SandboxError, Submission, TestInput
 
@@ -55,6 +56,15 @@ class ScriptedRun:
         self._stopped.set()
 
 
+@dataclass(frozen=True, slots=True)
+class ScriptedWait:
+    """A run in line: the test tells it its place, and lets it in or fails it."""
+
+    owner: str
+    tell: Callable[[int], None]
+    let_in: asyncio.Future[None]
+
+
 class ScriptedSandbox:
     """Runs what it is told; see `sandbox.contract.Sandbox`."""
 
@@ -62,6 +72,9 @@ class ScriptedSandbox:
         self.available = True
         self.why_unavailable: str | None = None
         self.runs: asyncio.Queue[ScriptedRun] = asyncio.Queue()
+        self.is_full = False
+        """Whether runs have to wait in line, where the test finds them in `waiting`."""
+        self.waiting: asyncio.Queue[ScriptedWait] = asyncio.Queue()
         self._script: asyncio.Queue[object] = asyncio.Queue()
 
     @asynccontextmanager
@@ -69,11 +82,15 @@ class ScriptedSandbox:
         self,
         submission: Submission,
         *,
-        owner: str = "",  # noqa: ARG002  # one script, whoever asks
-        on_waiting: Callable[[int], None] | None = None,  # noqa: ARG002
+        owner: str = "",
+        on_waiting: Callable[[int], None] | None = None,
         accepts: Callable[[Outcome], bool] | None = None,  # noqa: ARG002
     ) -> AsyncIterator[ScriptedRun]:
         """Start a run, which the test can take from `runs`."""
+        if self.is_full and on_waiting:
+            wait = ScriptedWait(owner, on_waiting, asyncio.get_running_loop().create_future())
+            self.waiting.put_nowait(wait)
+            await wait.let_in
         run = ScriptedRun(submission, self._script)
         self.runs.put_nowait(run)
         yield run

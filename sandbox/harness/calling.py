@@ -7,6 +7,7 @@ object goes on changing counts as it was when it was returned.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -47,9 +48,10 @@ def call_methods(name: str, signature: str, module: ModuleType, calls: list[list
 
 def _results(made_from: type, wanted: str, calls: list[list[Any]]) -> Iterator[bytes]:
     target: object = None
-    for method, *args in calls:
+    for number, (method, *args) in enumerate(calls, start=1):
         if method == NEW:
-            target = _called(made_from, args, wanted)
+            with _told_by(number, made_from.__name__):
+                target = _called(made_from, args, wanted)
             yield b"null"
             continue
         name = f"{made_from.__name__}.{method}"
@@ -61,7 +63,22 @@ def _results(made_from: type, wanted: str, calls: list[list[Any]]) -> Iterator[b
         if not callable(bound):
             kind = type(bound).__name__
             raise PlainError("TypeError", f"`{name}` is of type {kind}, not a method; {asked}")
-        yield telling.value_as_json(_called(bound, args, asked), name)
+        with _told_by(number, method):
+            result = _called(bound, args, asked)
+        yield telling.value_as_json(result, name)
+
+
+@contextmanager
+def _told_by(number: int, method: str) -> Iterator[None]:
+    """The program's exceptions get a note that says in which call they came."""
+    try:
+        yield
+    except PlainError:
+        raise
+    except Exception as error:
+        # Not the object's own `add_note`: a program may have put anything there.
+        BaseException.add_note(error, f"in call {number}, `{method}`")
+        raise
 
 
 def _found(module: ModuleType, name: str, wanted: str) -> object:

@@ -14,7 +14,8 @@ import signal
 
 from sandbox import wire
 from sandbox.harness import kernel
-from sandbox.harness.child import Job, read_exactly
+from sandbox.harness.child import Order, read_exactly
+from sandbox.harness.spare import Spare, fork
 from sandbox.harness.together import Together
 from sandbox.harness.watching import Watch, send
 
@@ -54,9 +55,12 @@ def main() -> None:
     gc.collect()
     gc.freeze()  # what is loaded by now stays shared with every child, untouched by its collector
     try:
-        job = Job(**json.loads(_body_of(wire.JOB)))
+        spare = fork()
+        job = _body_of(wire.JOB)
+        mode = json.loads(job)["mode"]
         while True:
-            _serve_test(job, wakeup)
+            _serve_test(job, mode, spare, wakeup)
+            spare = fork()
     except (EOFError, BrokenPipeError):
         os._exit(0)  # the host is gone; nobody is left to be told
 
@@ -90,14 +94,19 @@ def _body_of(kind: int) -> bytes:
     return read_exactly(0, _header(kind)[1])
 
 
-def _serve_test(job: Job, wakeup: int) -> None:
-    """The next test; what was typed, or Stop, for one that is over by now is passed over."""
-    kind, length = _header(wire.TEST, wire.BATCH, wire.STDIN, wire.EOF, wire.STOP)
-    if kind not in (wire.TEST, wire.BATCH):
-        read_exactly(0, length)
-        return
+def _serve_test(job: bytes, mode: str, spare: Spare, wakeup: int) -> None:
+    """The next test, to the word that nothing of it is left."""
+    kind, length = _header(*_BETWEEN_TESTS)
+    while kind not in (wire.TEST, wire.BATCH):
+        read_exactly(0, length)  # what was typed, or Stop, for a test that is over by now
+        kind, length = _header(*_BETWEEN_TESTS)
     record = wire.TestRecord.unpack(read_exactly(0, wire.TEST_SIZE))
-    watch = Watch(job, record, wakeup) if kind == wire.TEST else Together(record, wakeup)
-    watch.run(job, length - wire.TEST_SIZE)
+    is_batch = kind == wire.BATCH
+    spare.give(Order(job, record, length - wire.TEST_SIZE, is_batch))
+    watch = Together(record, wakeup) if is_batch else Watch(mode, record, wakeup)
+    watch.run(spare)
     kernel.wipe()
     send(wire.CLEAN)
+
+
+_BETWEEN_TESTS = (wire.TEST, wire.BATCH, wire.STDIN, wire.EOF, wire.STOP)

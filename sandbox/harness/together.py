@@ -14,7 +14,7 @@ import time
 
 from sandbox import wire
 from sandbox.harness import child, kernel
-from sandbox.harness.child import Ends, Job
+from sandbox.harness.spare import Spare
 from sandbox.harness.watching import PEAK_SLACK_BYTES, READ_BYTES, send_raw
 
 GATHER_S = 0.004
@@ -31,19 +31,12 @@ class Together:
         self._cpu_s = 0.0
         self._over = False
 
-    def run(self, job: Job, length: int) -> None:
-        """Run a batch to its end, telling each outcome. The harness's state is as before, then."""
-        pipes = [os.pipe() for _ in range(3)]
-        self._printed = [pipes[0][0], pipes[1][0]]
-        self._report = pipes[2][0]
-        ends = Ends(-1, *(into for _, into in pipes))
-        self._pid = os.fork()
-        if self._pid == 0:
-            child.main_of_batch(job, self._record, length, ends)
-        for end in ends[1:]:
-            os.close(end)
-        if os.read(self._report, 1) != child.TAKEN:
-            raise EOFError("a batch's process ended before its program began")
+    def run(self, spare: Spare) -> None:
+        """See a batch that was handed in to its end, telling each outcome."""
+        self._pid, self._report = spare.pid, spare.report
+        self._printed = [spare.stdout, spare.stderr]
+        os.close(spare.stdin)
+        spare.await_taken()
         self._began = self._told_at = time.monotonic()
         while not self._over:
             self._step()
@@ -60,7 +53,8 @@ class Together:
             # Stop is all that the host sends now; anything else would be nobody's.
             child.read_exactly(0, wire.HEADER.unpack(child.read_exactly(0, wire.HEADER.size))[1])
         if self._report in found and not ended:
-            time.sleep(GATHER_S)
+            # More will follow at once, or the process's end, which cuts this short.
+            select.select([self._wakeup], [], [], GATHER_S)
             ended = self._has_ended()
         if ended:
             kernel.kill_everything(self._usage)  # a child left behind could report without end

@@ -15,13 +15,15 @@ from contextlib import suppress
 
 from sandbox import wire
 from sandbox.harness import child, kernel
-from sandbox.harness.child import Ends, Job
+from sandbox.harness.spare import Spare
 
 READ_BYTES = 64 * 1024
 FLOOD_BYTES = 16 * 1024 * 1024
 """A program that has printed so much past its cap will not stop by itself: it is ended."""
 MAX_TYPED = 1024 * 1024
 """How much typed input may wait for a program that does not read it; the rest is dropped."""
+WAITS_AFTER_S = 0.02
+"""A program that has been quiet for so long may be waiting for input: the kernel is asked."""
 GATHER_S = 0.005
 """After a piece of output, how long the next gathers: few frames, yet at once to the eye."""
 PEAK_SLACK_BYTES = 32 * 1024 * 1024
@@ -43,8 +45,9 @@ def send_raw(frames: bytes) -> None:
 class Watch:
     """A test under way."""
 
-    def __init__(self, job: Job, record: wire.TestRecord, wakeup: int) -> None:
-        self._is_called = job.is_called
+    def __init__(self, mode: str, record: wire.TestRecord, wakeup: int) -> None:
+        self._is_called = child.is_called(mode)
+        self._is_typed_into = mode == "interactive"
         self._record = record
         self._wakeup = wakeup
         self._usage = kernel.Usage()
@@ -56,12 +59,13 @@ class Watch:
         self._typing_ended = False
         self._cut_short = ""
         self._waited_for_input = False
+        self._told_of_waiting = False
         self._read_again_at = 0.0
         self._poll = select.poll()
 
-    def run(self, job: Job, length: int) -> None:
-        """Run one test from its fork to its outcome. The harness's state is as before, then."""
-        self._fork(job, length)
+    def run(self, spare: Spare) -> None:
+        """See a test that was handed in to its outcome."""
+        self._begin(spare)
         while self._pid not in self._usage.statuses and not self._cut_short:
             self._step()
         self._ended = time.monotonic()
@@ -69,27 +73,19 @@ class Watch:
         self._drain()
         send(wire.OUTCOME, self._outcome().pack() + self._valid_report())
 
-    def _fork(self, job: Job, length: int) -> None:
-        """Start the test's process, and wait until it has read its input off the host's stream."""
-        typed_out, typed_in = os.pipe() if job.mode == "interactive" else (-1, -1)
-        pipes = [os.pipe() for _ in range(3)]
-        ends = Ends(typed_out, *(into for _, into in pipes))
-        self._pid = os.fork()
-        if self._pid == 0:
-            child.main(job, self._record, length, ends)
-        self._stdin = typed_in
-        self._stdout, self._stderr, self._reports = (out for out, _ in pipes)
+    def _begin(self, spare: Spare) -> None:
+        self._pid, self._stdin = spare.pid, spare.stdin
+        self._stdout, self._stderr, self._reports = spare.stdout, spare.stderr, spare.report
         self._printing = {self._stdout, self._stderr}
-        for end in ends:
-            if end >= 0:
-                os.close(end)
-        if os.read(self._reports, 1) != child.TAKEN:
-            raise EOFError("a test's process ended before its program began")
+        spare.await_taken()
         self._began = time.monotonic()
         for descriptor in (0, self._wakeup, self._reports):
             self._poll.register(descriptor, select.POLLIN)
-        if self._stdin >= 0:
+        if self._is_typed_into:
             os.set_blocking(self._stdin, False)
+        else:
+            os.close(self._stdin)
+            self._stdin = -1
 
     def _step(self) -> None:
         """Wait for one thing to happen, and see to it."""
@@ -101,8 +97,13 @@ class Watch:
             return
         paused_s = self._read_again_at - now
         self._listen(paused_s <= 0)
-        for descriptor, _ in self._poll.poll(1000 * min(left_s, max(paused_s, 0) or left_s)):
+        may_wait = self._stdin >= 0 and not self._told_of_waiting
+        rest_s = min(left_s, WAITS_AFTER_S) if may_wait else left_s
+        happened = self._poll.poll(1000 * min(rest_s, max(paused_s, 0) or rest_s))
+        for descriptor, _ in happened:
             self._see_to(descriptor)
+        if may_wait and not happened and paused_s <= 0:
+            self._tell_of_waiting()
         while self._usage.reap(os.WNOHANG):
             pass
 
@@ -132,6 +133,7 @@ class Watch:
             self._cut_short = "stopped"
         elif kind == wire.STDIN:
             self._typed += body[: MAX_TYPED - len(self._typed)]
+            self._told_of_waiting = False
             self._type()
         elif kind == wire.EOF:
             self._typing_ended = True
@@ -196,6 +198,11 @@ class Watch:
             os.close(descriptor)
         if self._stdin >= 0:
             os.close(self._stdin)
+
+    def _tell_of_waiting(self) -> None:
+        if self._is_waiting_for_input():
+            send(wire.WAITING)
+            self._told_of_waiting = True
 
     def _is_waiting_for_input(self) -> bool:
         return self._stdin >= 0 and not self._typed and kernel.is_reading_stdin(self._pid)

@@ -106,6 +106,14 @@ class RunStarted(Event, frozen=True, kw_only=True):
     ref: Ref = None
 
 
+class RunQueued(Event, frozen=True, kw_only=True):
+    """A run that has to wait moved to another place in line, or left it for its sandbox."""
+
+    run: str
+    place: Annotated[int, Meta(ge=0)]
+    """1 for the next; 0 once the run has its sandbox."""
+
+
 class StdinWritten(Event, frozen=True, kw_only=True):
     """Somebody typed into the running program."""
 
@@ -116,6 +124,12 @@ class StdinWritten(Event, frozen=True, kw_only=True):
 
 class StopRequested(Event, frozen=True, kw_only=True):
     """Somebody pressed Stop."""
+
+    run: str
+
+
+class InputAwaited(Event, frozen=True, kw_only=True):
+    """The program reads its standard input, and nothing typed is left there: it waits."""
 
     run: str
 
@@ -244,9 +258,11 @@ AnyEvent: TypeAlias = (
     | ProblemOpened
     | Edited
     | RunStarted
+    | RunQueued
     | StdinWritten
     | StopRequested
     | OutputWritten
+    | InputAwaited
     | TestJudged
     | RunFinished
     | PhaseStarted

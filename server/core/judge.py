@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from sandbox.contract import MIB, Ended, Limits, Mode, Outcome, Submission, TestInput
+from sandbox.contract import MIB, Ended, ImageName, Limits, Mode, Outcome, Submission, TestInput
+from server.core.calls import brief_call, shown_calls
+from server.core.class_signature import ClassSignature
 from server.core.printed import text_detail
 from server.core.problem import Compare, Part, PartMode, TestCase
 from server.core.values import (
@@ -84,11 +86,12 @@ def submission_for(part: Part, source: str, what: Literal["examples", "tests"]) 
     signature = part.signature
     return Submission(
         source=source,
-        mode=Mode.PROGRAM if signature is None else Mode.FUNCTION,
+        mode=Mode(part.mode),
         tests=tuple(_test_input(part, case) for case in cases),
         limits=part.limits,
         entry=signature.name if signature else "",
         signature=signature.call if signature else "",
+        image=part.image,
     )
 
 
@@ -98,13 +101,14 @@ def _test_input(part: Part, case: TestCase) -> TestInput:
     return TestInput(case.id, list(case.args), case.stdin, case.limits, batch)
 
 
-def program_submission(source: str, stdin: str | None) -> Submission:
+def program_submission(source: str, stdin: str | None, image: ImageName = "") -> Submission:
     """`source` run freely: with `stdin` and then end of file, or with what is typed (None)."""
     return Submission(
         source=source,
         mode=Mode.INTERACTIVE if stdin is None else Mode.PROGRAM,
         tests=(TestInput(id=PROGRAM_TEST, stdin=stdin or ""),),
         limits=TYPED_RUN_LIMITS if stdin is None else FREE_RUN_LIMITS,
+        image=image,
     )
 
 
@@ -118,9 +122,9 @@ def judge_program(outcome: Outcome) -> Judgement:
 
 def judge(part: Part, case: TestCase, outcome: Outcome) -> Judgement:
     """The verdict on one test case of a part."""
-    answer = _answer(part.mode, outcome)
+    answer = _answer(part, case, outcome)
     verdict, detail = _verdict(part, case, outcome, answer)
-    return Judgement(verdict, _expected(part.mode, case), answer.shown, detail)
+    return Judgement(verdict, _expected(part, case), answer.shown, detail)
 
 
 def overall(verdicts: Iterable[Verdict]) -> Verdict:
@@ -139,8 +143,8 @@ class _Answer:
     """Why there is no value that could be compared."""
 
 
-def _answer(mode: PartMode, outcome: Outcome) -> _Answer:
-    if mode == "program":
+def _answer(part: Part, case: TestCase, outcome: Outcome) -> _Answer:
+    if part.mode == "program":
         return _Answer(outcome.stdout, shortened(outcome.stdout))
     if outcome.value is None:
         return _Answer()
@@ -148,13 +152,27 @@ def _answer(mode: PartMode, outcome: Outcome) -> _Answer:
         value = decode(outcome.value)
     except ValueRefusedError as error:
         return _Answer(shown=shortened(outcome.value), refused=f"the result {error}")
-    return _Answer(value, shown(value))
+    return _Answer(value, _shown_results(part, case, value))
 
 
-def _expected(mode: PartMode, case: TestCase) -> str:
+def _expected(part: Part, case: TestCase) -> str:
     if case.raises is not None:
         return f"raises {case.raises}"
-    return shortened(str(case.expect)) if mode == "program" else shown(case.expect)
+    if part.mode == "program":
+        return shortened(str(case.expect))
+    return _shown_results(part, case, case.expect)
+
+
+def _shown_results(part: Part, case: TestCase, value: Any) -> str:
+    """What was returned, or should be: in class mode behind each call, where there is one each."""
+    signature = part.signature
+    if isinstance(signature, ClassSignature) and _is_one_each(case, value):
+        return shortened(shown_calls(signature, case.calls, value))
+    return shown(value)
+
+
+def _is_one_each(case: TestCase, results: Any) -> bool:
+    return isinstance(results, list) and len(results) == len(case.calls)
 
 
 def _verdict(part: Part, case: TestCase, outcome: Outcome, answer: _Answer) -> tuple[Verdict, str]:
@@ -167,17 +185,20 @@ def _verdict(part: Part, case: TestCase, outcome: Outcome, answer: _Answer) -> t
         return failure, _reason(outcome)
     if answer.refused:
         return Verdict.WRONG_ANSWER, answer.refused
-    detail = _COMPARATORS[part.mode](part.compare, case.expect, answer.value)
+    if isinstance(part.signature, ClassSignature):
+        detail = _calls_detail(part.compare, part.signature, case, answer.value)
+    else:
+        detail = _COMPARATORS[part.mode](part.compare, case.expect, answer.value)
     return (Verdict.WRONG_ANSWER, detail) if detail else (Verdict.ACCEPTED, "")
 
 
 def _failure(mode: PartMode, outcome: Outcome) -> Verdict | None:
     """The verdict that stands whatever was answered; None where the answer decides."""
-    good_end = Ended.RETURNED if mode == "function" else Ended.EXITED
+    good_end = Ended.EXITED if mode == "program" else Ended.RETURNED
     by_end = _BY_END.get(outcome.ended)
     if by_end in _LIMITS_AND_STOP:
         return by_end
-    if outcome.ended is Ended.RETURNED and (mode != "function" or outcome.value is None):
+    if outcome.ended is Ended.RETURNED and (mode == "program" or outcome.value is None):
         return Verdict.JUDGE_ERROR
     if outcome.output_dropped_bytes > 0:
         return Verdict.OUTPUT_LIMIT
@@ -255,3 +276,15 @@ _COMPARATORS: dict[PartMode, Callable[[Compare, Any, Any], str]] = {
     "function": _value_detail,
     "program": text_detail,
 }
+
+
+def _calls_detail(compare: Compare, signature: ClassSignature, case: TestCase, got: Any) -> str:
+    """The first call whose result is not the expected one, and why; empty where there is none."""
+    if not _is_one_each(case, got):
+        return str(difference(case.expect, got))
+    results: Any = case.expect
+    for number, (call, wanted, given) in enumerate(zip(case.calls, results, got, strict=True), 1):
+        found = _value_detail(compare, wanted, given)
+        if found:
+            return f"call {number}, `{brief_call(signature, call)}`: {found}"
+    return ""

@@ -9,15 +9,18 @@ from __future__ import annotations
 import hashlib
 import json
 from functools import cached_property
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from sandbox.contract import Limits
+from sandbox.contract import ImageName, Limits
+from server.core.class_signature import ClassSignature, parse_class
 from server.core.signature import Signature, parse_signature
 
 Language: TypeAlias = Literal["en", "fr"]
-PartMode: TypeAlias = Literal["function", "program"]
+PartMode: TypeAlias = Literal["function", "class", "program"]
+Entry: TypeAlias = str | tuple[str, ...]
+"""A function's signature, or those of a class: the constructor's, then each method's."""
 Level: TypeAlias = Annotated[int, Field(ge=1, le=4)]
 
 MAIN = "main"
@@ -58,14 +61,20 @@ class TestCase(Model):
     """The group's name and the position in it from 1, e.g. `rules/2`."""
     name: str
     args: tuple[JsonValue, ...] = ()
-    """Function mode: one value per parameter."""
+    """Function mode: one value per parameter. Class mode: one list per call, its name first."""
     stdin: str = ""
     """Program mode: all of standard input."""
     expect: JsonValue = None
-    """Function mode: any JSON value. Program mode: what is printed."""
+    """Function mode: any JSON value. Class mode: a list of what each call returns. Program mode:
+    what is printed."""
     raises: str | None = None
     """In place of `expect`: the class name of the exception that must come."""
     limits: Limits = Limits()
+
+    @property
+    def calls(self) -> tuple[Any, ...]:
+        """Class mode: each call, a list of its name and its arguments."""
+        return self.args
 
 
 class Group(Model):
@@ -96,8 +105,10 @@ class Part(Model):
     title: Localized
     minutes: int
     mode: PartMode
-    entry: str = ""
-    """Function mode: the signature as the author wrote it."""
+    image: ImageName = ""
+    """What its programs may import; the same for all parts of a problem."""
+    entry: Entry = ""
+    """Function and class mode: the signature or signatures as the author wrote them."""
     types: dict[str, dict[str, str]] = {}
     starter: str
     same_code_as_main: bool = False
@@ -109,8 +120,10 @@ class Part(Model):
     solutions: tuple[Solution, ...] = ()
 
     @cached_property
-    def signature(self) -> Signature | None:
+    def signature(self) -> Signature | ClassSignature | None:
         """What `entry` says, parsed; None in program mode."""
+        if isinstance(self.entry, tuple):
+            return parse_class(self.entry, self.types)
         return parse_signature(self.entry, self.types) if self.entry else None
 
     @property

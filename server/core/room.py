@@ -6,7 +6,7 @@ State is immutable, so a room that could not journal an event simply keeps its o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
@@ -23,6 +23,7 @@ from server.core.events import (
     EditorLocked,
     Entry,
     HintOpened,
+    InputAwaited,
     InterviewCreated,
     InterviewEnded,
     NoteTaken,
@@ -32,6 +33,7 @@ from server.core.events import (
     ProblemOpened,
     Role,
     RunFinished,
+    RunQueued,
     RunStarted,
     StdinWritten,
     StopRequested,
@@ -63,6 +65,8 @@ class RunState:
     at: int
     log: tuple[AnyEvent, ...] = ()
     finished: bool = False
+    place: int = 0
+    """Its place in line for a sandbox, 1 for the next; 0 where it does not wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,28 +181,37 @@ def _(event: RunStarted, room: Room, entry: Entry) -> Room:
     return replace(room, runs={**room.runs, event.doc: run})
 
 
+@_apply.register
+def _(event: RunQueued, room: Room, _entry: Entry) -> Room:
+    return _with_run(room, event.run, lambda run: replace(run, place=event.place))
+
+
 @_apply.register(StdinWritten)
 @_apply.register(StopRequested)
 @_apply.register(OutputWritten)
+@_apply.register(InputAwaited)
 @_apply.register(TestJudged)
 @_apply.register(RunFinished)
 def _(
-    event: StdinWritten | StopRequested | OutputWritten | TestJudged | RunFinished,
+    event: StdinWritten | StopRequested | OutputWritten | InputAwaited | TestJudged | RunFinished,
     room: Room,
     _entry: Entry,
 ) -> Room:
-    runs = {
-        doc: (
-            replace(
-                run,
-                log=(*run.log, event),
-                finished=run.finished or isinstance(event, RunFinished),
-            )
-            if run.started.run == event.run
-            else run
+    def logged(run: RunState) -> RunState:
+        ends = isinstance(event, RunFinished)
+        return replace(
+            run,
+            log=(*run.log, event),
+            finished=run.finished or ends,
+            place=0 if ends else run.place,
         )
-        for doc, run in room.runs.items()
-    }
+
+    return _with_run(room, event.run, logged)
+
+
+def _with_run(room: Room, name: str, change: Callable[[RunState], RunState]) -> Room:
+    """The room with one of its runs changed; as it was, where that run is not its latest."""
+    runs = {doc: change(run) if run.started.run == name else run for doc, run in room.runs.items()}
     return replace(room, runs=runs)
 
 

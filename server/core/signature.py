@@ -10,6 +10,7 @@ import ast
 import difflib
 import json
 import keyword
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -96,19 +97,21 @@ def _step(step: str | int) -> str:
 def parse_signature(text: str, types: TypeDeclarations) -> Signature:
     """`f(a: int) -> str` with the types that it may name; raises `SignatureError`."""
     function = _function(text)
-    arguments = function.args
-    if (
-        arguments.vararg
-        or arguments.kwarg
-        or arguments.kwonlyargs
-        or arguments.posonlyargs
-        or arguments.defaults
-    ):
-        raise SignatureError("parameters are plain names with a type: no *, **, / or defaults")
-    parameters = tuple(_parameter(argument, types) for argument in arguments.args)
+    parameters = _parameters(function.args, types)
     if function.returns is None:
         raise SignatureError('no return type; end it with e.g. "-> list[str]"')
     return Signature(function.name, parameters, _expression(function.returns, types, ()))
+
+
+def parse_constructor(text: str, types: TypeDeclarations) -> Signature:
+    """`Limiter(most: int)`, which returns nothing and does not say so; raises `SignatureError`."""
+    function = _function(text)
+    if function.name in types:
+        raise SignatureError(f'"{function.name}" is the name of a type already')
+    if function.returns is not None:
+        raise SignatureError("making an object returns nothing; leave the return type out")
+    nothing = TypeExpression("None", text="None")
+    return Signature(function.name, _parameters(function.args, types), nothing)
 
 
 def parse_type(text: str, types: TypeDeclarations, seen: tuple[str, ...] = ()) -> TypeExpression:
@@ -144,7 +147,21 @@ def _function(text: str) -> ast.FunctionDef:
     return body[0]
 
 
+def _parameters(arguments: ast.arguments, types: TypeDeclarations) -> tuple[Parameter, ...]:
+    if (
+        arguments.vararg
+        or arguments.kwarg
+        or arguments.kwonlyargs
+        or arguments.posonlyargs
+        or arguments.defaults
+    ):
+        raise SignatureError("parameters are plain names with a type: no *, **, / or defaults")
+    return tuple(_parameter(argument, types) for argument in arguments.args)
+
+
 def _parameter(argument: ast.arg, types: TypeDeclarations) -> Parameter:
+    if argument.arg == "self":
+        raise SignatureError('leave "self" out: parameters are what the tests give')
     if argument.annotation is None:
         raise SignatureError(f'parameter "{argument.arg}" has no type')
     return Parameter(argument.arg, _expression(argument.annotation, types, ()))
@@ -317,17 +334,22 @@ def looks_like_a_number(text: str) -> bool:
 
 def starter_for(text: str, types: TypeDeclarations) -> str:
     """What the editor begins with: the TypedDicts that the signature needs, and the function."""
+    return "\n\n".join([*declarations_for(text, types), f"def {text}:\n    ...\n"])
+
+
+def declarations_for(text: str, types: TypeDeclarations) -> list[str]:
+    """What stands above code that uses the types in `text`: imports, and a class per TypedDict."""
     classes = [_typed_dict(name, fields) for name, fields in types.items()]
     imports = _typing_imports(text, types)
     head = [f"from typing import {', '.join(imports)}\n"] if imports else []
-    return "\n\n".join([*head, *classes, f"def {text}:\n    ...\n"])
+    return [*head, *classes]
 
 
 def _typing_imports(text: str, types: TypeDeclarations) -> list[str]:
     everything = " ".join([text, *(t for fields in types.values() for t in fields.values())])
     optional = any(key.endswith("?") for fields in types.values() for key in fields)
     wanted = {
-        "Any": "Any" in everything.replace("[", " ").replace("]", " ").split(),
+        "Any": re.search(r"\bAny\b", everything) is not None,
         "NotRequired": optional,
         "TypedDict": bool(types),
     }

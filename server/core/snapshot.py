@@ -97,6 +97,7 @@ def _run(run: RunState, role: Role) -> dict[str, Any]:
         "by": run.by,
         "at": run.at,
         "finished": run.finished,
+        "place": run.place,
         "events": [seen for event in run.log if (seen := view_event(event, role))],
     }
 

@@ -13,16 +13,17 @@ from typing import Any
 import nh3
 from markdown_it import MarkdownIt
 
+from server.core.calls import laid_out, shown_call, shown_calls
+from server.core.class_signature import ClassSignature
 from server.core.problem import Part, TestCase
 from server.core.values import shortened
 
-_LINE_WIDTH = 72
 _MAX_SHOWN_CHARACTERS = 4_000
 _WORDS = {
-    "en": {"example": "Example", "call": "Call", "returns": "Returns", "raises": "Raises",
-           "stdin": "Standard input", "stdout": "Standard output"},
-    "fr": {"example": "Exemple", "call": "Appel", "returns": "Renvoie", "raises": "Lève",
-           "stdin": "Entrée standard", "stdout": "Sortie standard"},
+    "en": {"example": "Example", "call": "Call", "calls": "Calls", "returns": "Returns",
+           "raises": "Raises", "stdin": "Standard input", "stdout": "Standard output"},
+    "fr": {"example": "Exemple", "call": "Appel", "calls": "Appels", "returns": "Renvoie",
+           "raises": "Lève", "stdin": "Entrée standard", "stdout": "Sortie standard"},
 }  # fmt: skip
 
 _BLOCK_TAGS = {
@@ -64,7 +65,7 @@ def render_inline(text: str) -> str:
 
 
 def render_examples(part: Part, language: str) -> str:
-    """The visible cases, one figure each: the call and its result, or input and output."""
+    """The visible cases, one figure each: call and result, calls with theirs, input and output."""
     words = _WORDS["fr" if language == "fr" else "en"]
     figures = "".join(
         _figure(part, case, number, words)
@@ -86,6 +87,12 @@ def _figure(part: Part, case: TestCase, number: int, words: dict[str, str]) -> s
 
 def _rows(part: Part, case: TestCase, words: dict[str, str]) -> Iterator[tuple[str, str, str]]:
     python, plain = "language-python", "language-text"
+    if isinstance(part.signature, ClassSignature):
+        ending = f"{words['raises'].lower()} {case.raises}" if case.raises else ""
+        results: Any = case.expect
+        code = shown_calls(part.signature, case.calls, results, ending)
+        yield words["calls"], _cut(code), python
+        return
     if part.mode == "program":
         yield words["stdin"], _cut(case.stdin), plain
     else:
@@ -104,32 +111,9 @@ def _cut(text: str) -> str:
 
 def shown_input(part: Part, case: TestCase) -> str:
     """What a case puts in, for a results table: the call, or what stands on stdin."""
+    if isinstance(part.signature, ClassSignature):
+        return _cut(shown_calls(part.signature, case.calls))
     return _cut(case.stdin if part.mode == "program" else shown_call(part, case))
-
-
-def shown_call(part: Part, case: TestCase) -> str:
-    """The call that a case makes, as Python: on one line where it fits."""
-    name = part.signature.name if part.signature else "main"
-    line = f"{name}({', '.join(repr(value) for value in case.args)})"
-    if len(line) <= _LINE_WIDTH:
-        return line
-    arguments = "".join(f"    {laid_out(value, 4)},\n" for value in case.args)
-    return f"{name}(\n{arguments})"
-
-
-def laid_out(value: Any, indent: int = 0) -> str:
-    """A JSON value as a Python literal, over several lines where one would be too long."""
-    line = repr(value)
-    if indent + len(line) <= _LINE_WIDTH or not isinstance(value, list | dict) or not value:
-        return line
-    inner = " " * (indent + 4)
-    if isinstance(value, list):
-        items = [laid_out(item, indent + 4) for item in value]
-    else:
-        items = [f"{key!r}: {laid_out(item, indent + 4)}" for key, item in value.items()]
-    opening, closing = "[]" if isinstance(value, list) else "{}"
-    body = "".join(f"{inner}{item},\n" for item in items)
-    return f"{opening}\n{body}{' ' * indent}{closing}"
 
 
 def _cleaned(html: str, tags: set[str]) -> str:

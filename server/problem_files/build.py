@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sandbox.contract import Limits
+from server.core.class_signature import ClassSignature
 from server.core.problem import (
     MAIN,
     Compare,
     Criterion,
+    Entry,
     Hint,
     Localized,
     Part,
@@ -23,11 +25,10 @@ from server.core.signature import (
     SignatureError,
     is_key_name,
     is_type_name,
-    parse_signature,
     parse_type,
-    starter_for,
 )
 from server.problem_files.cases import Frame, build_groups, narrowed
+from server.problem_files.entries import entry_fits, goes_on_with, parse_entry, starter_of
 from server.problem_files.models import (
     FollowUpFile,
     LocalizedText,
@@ -81,9 +82,9 @@ class _Stage:
     """What a part is about, with all that a follow-up takes from part 1 filled in."""
 
     mode: PartMode
-    entry: str
+    entry: Entry
     types: dict[str, dict[str, str]]
-    signature: Signature | None
+    signature: Signature | ClassSignature | None
     starter: str
     same_code_as_main: bool
     limits: Limits
@@ -104,6 +105,7 @@ def _main_part(file: ProblemFile, notes: Notes) -> Part:
         id=MAIN,
         title=_localized(file.title),
         minutes=file.minutes,
+        image=file.image or "",
         statement=_checked_text(file.statement, ("statement",), notes),
         groups=groups,
         solutions=solutions,
@@ -124,6 +126,7 @@ def _followup(file: FollowUpFile, main: Part, path: Path, notes: Notes) -> Part:
         id=file.id,
         title=_checked_text(file.title, (*path, "title"), notes),
         minutes=file.minutes or main.minutes,
+        image=main.image,
         statement=_checked_text(file.statement, (*path, "statement"), notes),
         groups=groups,
         solutions=solutions,
@@ -149,20 +152,21 @@ def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Sta
     base = main if main and mode == main.mode else None
     entry = said.entry or (base.entry if base else "")
     types = {**(base.types if base else {}), **(said.types or {})}
-    _check_entry(mode, entry, path, notes)
-    signature = _signature(said, entry, types, path, notes)
-    goes_on = base is not None and entry == base.entry and said.starter is None
+    fits = entry_fits(mode, entry, path, notes)
+    signature = _signature(said, entry if fits else "", types, path, notes)
+    goes_on = base is not None and said.starter is None and goes_on_with(base.entry, entry)
     default = Compare(kind="tokens" if mode == "program" else "exact")
     compare = said.compare or (base.compare if base else default)
-    if mode == "function" and compare.kind == "tokens":
-        notes.at((*path, "compare"), "tokens are compared in what a program prints", _COMPARE)
+    if mode != "program" and compare.kind == "tokens":
+        mend = f"For a {mode}: exact, unordered or {{float: 1e-6}}."
+        notes.at((*path, "compare"), "tokens are compared in what a program prints", mend)
     return _Stage(
         mode=mode,
         entry=entry,
         types=types,
         signature=signature,
         starter=base.starter
-        if base and goes_on
+        if base and said.starter is None and entry == base.entry
         else _starter(said, entry, types, signature, path, notes),
         same_code_as_main=goes_on,
         limits=narrowed(main.limits if main else Limits(), said.limits),
@@ -170,20 +174,9 @@ def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Sta
     )
 
 
-_COMPARE = "For a function: exact, unordered or {float: 1e-6}."
-
-
-def _check_entry(mode: PartMode, entry: str, path: Path, notes: Notes) -> None:
-    if mode == "function" and not entry:
-        mend = 'Add  entry: "grade(sheet: list[str]) -> str"'
-        notes.at((*path, "mode"), '"entry" is missing: a function needs its signature', mend)
-    if mode == "program" and entry:
-        notes.at_key((*path, "entry"), '"entry" is for functions; a program has none')
-
-
 def _signature(
-    said: StageFile, entry: str, types: dict[str, dict[str, str]], path: Path, notes: Notes
-) -> Signature | None:
+    said: StageFile, entry: Entry, types: dict[str, dict[str, str]], path: Path, notes: Notes
+) -> Signature | ClassSignature | None:
     """The parsed signature; None where there is none, or where it or a type is broken."""
     count = len(notes.complaints)
     for name, fields in (said.types or {}).items():
@@ -199,11 +192,7 @@ def _signature(
                 notes.at((*path, "types", name, key), f"type of {name}.{key}: {error}")
     if not entry or len(notes.complaints) > count:
         return None
-    try:
-        return parse_signature(entry, types)
-    except SignatureError as error:
-        notes.at((*path, "entry"), f'"entry": {error}', "Such as  find(shelf: list[str]) -> int")
-        return None
+    return parse_entry(entry, types, (*path, "entry"), notes)
 
 
 _TYPE_NAME = "Such as Device: a Python name that no other type has."
@@ -212,16 +201,16 @@ _KEY_NAME = 'A Python name, such as price, or "price?" where it may be absent.'
 
 def _starter(
     said: StageFile,
-    entry: str,
+    entry: Entry,
     types: dict[str, dict[str, str]],
-    signature: Signature | None,
+    signature: Signature | ClassSignature | None,
     path: Path,
     notes: Notes,
 ) -> str:
     if said.starter is not None:
         check_python(said.starter, (*path, "starter"), notes)
         return said.starter
-    return starter_for(entry, types) if signature else _PROGRAM_STARTER
+    return starter_of(entry, signature, types) if signature else _PROGRAM_STARTER
 
 
 def _localized(text: LocalizedText) -> Localized:

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from sandbox.contract import Limits
+from server.core.class_signature import ClassSignature
 from server.core.problem import Group, PartMode, TestCase
 from server.core.signature import Mismatch, Signature, TypeExpression, mismatch
+from server.problem_files.class_cases import class_complaints
 from server.problem_files.models import CaseFile, GroupFile, LimitsFile, seconds, size_bytes
 from server.problem_files.nodes import Key, Node, Path
 from server.problem_files.notes import Notes
@@ -19,7 +21,7 @@ class Frame:
     """What the cases of a part are checked against."""
 
     mode: PartMode
-    signature: Signature | None
+    signature: Signature | ClassSignature | None
     """None in program mode, and where the signature itself is broken."""
     limits: Limits
 
@@ -73,14 +75,18 @@ def _build_case(case: CaseFile, case_id: str, frame: Frame, path: Path, notes: N
     label = f'case "{case.name or case_id}"'
     for message, mend in _case_complaints(case, frame):
         notes.at(path, f"{label}{message}", mend)
-    for key in ("args", "expect"):
+    if frame.mode == "class":
+        signature = frame.signature if isinstance(frame.signature, ClassSignature) else None
+        for where, message, mend in class_complaints(case, signature):
+            notes.at((*path, *where), f"{label}{message}", mend)
+    for key in ("args", "calls", "expect"):
         for mark in _number_keys(notes.root.get(*path, key)):
             message = f"{label}: a key in {key} is not text"
             notes.at_mark(mark.mark, message, "The keys of JSON are text: put them in quotes.")
     return TestCase(
         id=case_id,
         name=case.name or case_id,
-        args=tuple(case.args or ()),
+        args=tuple((case.calls if frame.mode == "class" else case.args) or ()),
         stdin=case.stdin or "",
         expect=case.expect,
         raises=case.raises,
@@ -96,13 +102,16 @@ def _case_complaints(case: CaseFile, frame: Frame) -> Iterator[tuple[str, str]]:
         yield f" has {which}", "One of them says what must come of the case."
     if frame.mode == "program":
         yield from _program_complaints(case, expects)
-    else:
-        yield from _function_complaints(case, expects, frame.signature)
+    elif frame.mode == "function":
+        signature = frame.signature if isinstance(frame.signature, Signature) else None
+        yield from _function_complaints(case, expects, signature)
 
 
 def _program_complaints(case: CaseFile, expects: bool) -> Iterator[tuple[str, str]]:
-    if case.args is not None:
-        yield " has args, but a program reads stdin", "Write  stdin: |  and the text below it."
+    for key in ("args", "calls"):
+        if getattr(case, key) is not None:
+            mend = "Write  stdin: |  and the text below it."
+            yield f" has {key}, but a program reads stdin", mend
     if expects and not isinstance(case.expect, str):
         yield ": expect should be the text to print", "Write  expect: |  and the text below it."
 
@@ -112,6 +121,8 @@ def _function_complaints(
 ) -> Iterator[tuple[str, str]]:
     if case.stdin is not None:
         yield " has stdin, but a function takes args", "Write  args: [...]  or  mode: program"
+    if case.calls is not None:
+        yield " has calls, but a function takes args", "Write  args: [...]  or  mode: class"
     if signature is None:
         return
     wanted, given = len(signature.parameters), len(case.args or ())

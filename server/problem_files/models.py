@@ -22,7 +22,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from sandbox.contract import KIB, MIB
-from server.core.problem import Compare
+from server.core.problem import Compare, Entry
 
 _DURATION = re.compile(r"(\d{1,6}(?:\.\d{1,3})?)(ms|s|m)")
 _SIZE = re.compile(r"(\d{1,6})(KB|MB)")
@@ -119,6 +119,31 @@ CompareText: TypeAlias = Annotated[
 Level: TypeAlias = Literal["1", "2", "3", "4"]
 
 
+def _entry(value: Any) -> str | tuple[str, ...]:
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, list) and value and all(isinstance(one, str) and one for one in value):
+        return tuple(value)
+    raise _wrong(
+        "should be a signature, or for a class a list of signatures",
+        'Such as  "double(n: int) -> int"  or  ["Limiter(most: int)", "allow(shop: str) -> bool"]',
+    )
+
+
+EntryText: TypeAlias = Annotated[
+    Entry,
+    BeforeValidator(_entry),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"type": "array", "items": {"type": "string", "minLength": 1}, "minItems": 1},
+            ]
+        }
+    ),
+]
+
+
 class FileModel(BaseModel):
     """What all of a file's mappings share."""
 
@@ -145,6 +170,7 @@ class CaseFile(FileModel):
 
     name: Text | None = None
     args: Arguments | None = None
+    calls: Arguments | None = None
     stdin: InputText | None = None
     expect: JsonValue = None
     raises: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
@@ -175,8 +201,8 @@ class SolutionFile(FileModel):
 class StageFile(FileModel):
     """What part 1 and the follow-ups have in common."""
 
-    mode: Literal["function", "program"] | None = None
-    entry: Text | None = None
+    mode: Literal["function", "class", "program"] | None = None
+    entry: EntryText | None = None
     types: dict[str, dict[str, str]] | None = None
     starter: FileText | None = None
     limits: LimitsFile | None = None
@@ -229,7 +255,8 @@ class ProblemFile(StageFile):
     tags: list[Text] = []
     author: str = ""
     licence: str = ""
-    mode: Literal["function", "program"]
+    mode: Literal["function", "class", "program"]
+    image: Literal["data"] | None = None
     statement: LocalizedText
     tests: list[GroupFile]
     followups: list[FollowUpFile] = []

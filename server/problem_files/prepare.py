@@ -12,22 +12,21 @@ from server.problem_files.nodes import Complaint, Node
 ReadFile: TypeAlias = Callable[[str], str]
 """The text of a file named beside problem.yaml; raises `FileRefusedError`."""
 
-_FUNCTION_OR_PROGRAM = "For now: function or program."
+_SUPPORTED_MODES = "For now: function, class or program."
 _WRITE_CASES = "For now write the cases out, with args and expect."
 _COMPARISONS = "For now: exact, unordered, tokens or {float: 1e-6}."
 
-_UNSUPPORTED_MODES = ("class", "sql")
+_UNSUPPORTED_MODES = ("sql",)
 _UNSUPPORTED_IN_PART = {
-    "databases": _FUNCTION_OR_PROGRAM,
+    "databases": _SUPPORTED_MODES,
     "generators": _WRITE_CASES,
     "valid": "For now check the cases by eye.",
 }
 _UNSUPPORTED_IN_GROUP = {"growth": "For now measure by hand, and give the group a time limit."}
 _UNSUPPORTED_IN_CASE = {
     "gen": _WRITE_CASES,
-    "db": _FUNCTION_OR_PROGRAM,
-    "schema_of": _FUNCTION_OR_PROGRAM,
-    "calls": _FUNCTION_OR_PROGRAM,
+    "db": _SUPPORTED_MODES,
+    "schema_of": _SUPPORTED_MODES,
 }
 
 
@@ -50,7 +49,7 @@ def _refuse_mode(part: Node) -> Iterator[Complaint]:
     mode = part.get("mode")
     if mode and mode.scalar in _UNSUPPORTED_MODES:
         message = f'mode "{mode.scalar}" is not supported yet'
-        yield Complaint(mode.mark, message, _FUNCTION_OR_PROGRAM)
+        yield Complaint(mode.mark, message, _SUPPORTED_MODES)
         mode.scalar = "function"  # stands in, so that the shape of the rest is still checked
 
 
@@ -114,7 +113,7 @@ def _references(node: Node) -> Iterator[tuple[str, Node]]:
             yield from _references(child)
 
 
-_ARE_DATA = ("args", "expect")
+_ARE_DATA = ("args", "calls", "expect")
 """Holds any JSON: a reference must stand right there, and a `.json` file is its value."""
 _MAY_BE_FILES = (*_ARE_DATA, "starter", "code", "stdin", "en", "fr")
 

@@ -15,11 +15,12 @@ import uvloop
 from rich.console import Console
 
 from sandbox.engine import Engine
-from tests.bench.browser import browser_program, browsers
+from tests.bench.browser import browser_program, browsers, click_to_text
 from tests.bench.commits import journal
-from tests.bench.keystroke import back_to_back, many_rooms, one_room
+from tests.bench.keystroke import back_to_back, beside_runs, many_rooms, one_room
 from tests.bench.measure import BenchError, Comparison
 from tests.bench.runs import interpreter, runs
+from tests.bench.sandboxes import sandboxes
 from tests.bench.servers import folder_on_disk, product, relay
 from tests.bench.table import WIDTH, table
 
@@ -38,8 +39,13 @@ class Plan:
     block_s: float = 2.5
     appends: int = 300
     groups: int = 20
-    runs: int = 15
+    runs: int = 25
     browser_presses: int = 60
+    busy_rooms: int = 10
+    busy_blocks: int = 3
+    busy_block_s: float = 5.0
+    sandbox_blocks: int = 3
+    sandbox_block_s: float = 5.0
 
 
 QUICK = Plan(
@@ -51,6 +57,8 @@ QUICK = Plan(
     groups=5,
     runs=5,
     browser_presses=15,
+    busy_blocks=1,
+    sandbox_blocks=1,
 )
 
 
@@ -91,6 +99,13 @@ async def _measure(plan: Plan) -> dict[str, Any]:
             found += await many_rooms(ours, bare, plan.rooms, plan.blocks, plan.block_s)
             _tell("Runs")
             found += await runs(ours, folder, plan.runs)
+            found.append(await click_to_text(ours, folder, plan.runs))
+            _tell("Key presses while the pool refills")
+            found.append(
+                await beside_runs(ours, plan.busy_rooms, plan.busy_blocks, plan.busy_block_s)
+            )
+        _tell("The pool by itself")
+        found += await sandboxes(folder, plan.runs, plan.sandbox_blocks, plan.sandbox_block_s)
         _tell("The journal")
         found += await journal(folder, plan.appends, plan.groups)
     machine["load_at_end"] = os.getloadavg()[0]

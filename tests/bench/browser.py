@@ -6,11 +6,13 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from playwright.async_api import Browser, Page, async_playwright
 
 from tests.bench.keystroke import PRESS_EVERY_S
 from tests.bench.measure import BenchError, Comparison, Side, by_turns, columns
+from tests.bench.runs import PROGRAM, REST_S, WORD, Bare, Timing, compared
 from tests.bench.servers import Product
 from tests.browser.people import person
 
@@ -30,6 +32,20 @@ NOTE_CHANGE = """selector => {
         if (count() === seen) return;
         seen = count();
         window.changedAt = performance.timeOrigin + performance.now();
+    }).observe(place, {childList: true, characterData: true, subtree: true});
+}"""
+
+
+NOTE_CLICK = """() => addEventListener("click", () => {
+    window.shownAt = undefined;
+    window.clickedAt = performance.timeOrigin + performance.now();
+}, {capture: true})"""
+
+NOTE_OUTPUT = """word => {
+    const place = document.querySelector("#output");
+    new MutationObserver(() => {
+        if (window.shownAt || !place.textContent.includes(word)) return;
+        window.shownAt = performance.timeOrigin + performance.now();
     }).observe(place, {childList: true, characterData: true, subtree: true});
 }"""
 
@@ -76,6 +92,30 @@ async def browsers(product: Product, relay_url: str, presses: int) -> Comparison
     viva, relay = columns(taken)
     title = "key press to the other page"
     return Comparison(title, Side("Viva", viva), (Side("relay, bare page", relay),))
+
+
+async def click_to_text(product: Product, folder: Path, runs: int) -> Comparison:
+    """From the click on Run to the program's word on the page, beside bare interpreters."""
+    file = folder / "click.py"
+    file.write_text(PROGRAM)
+    async with _chromium() as chromium:
+        links = await product.interview()
+        async with person(chromium, links["candidate"], "candidate") as candidate:
+            page = candidate.page
+            await candidate.open_document("Scratch")
+            await candidate.write(PROGRAM.strip())
+            await page.evaluate(NOTE_CLICK)
+            await page.evaluate(NOTE_OUTPUT, WORD)
+
+            async def click() -> Timing:
+                await page.locator("#run-program:enabled").click()
+                await page.wait_for_function("() => window.shownAt")
+                taken: float = await page.evaluate("() => window.shownAt - window.clickedAt")
+                return Timing(taken, taken)
+
+            turns = by_turns(click, Bare(file), runs, REST_S)
+            taken = [pair async for pair in turns]
+    return compared("click on Run to text on the page", taken, first=True)
 
 
 def browser_program() -> str:

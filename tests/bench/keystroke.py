@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from tests.bench.measure import Comparison, Side, by_turns, columns
 from tests.bench.rooms import Press, Room, product_room, relay_room
+from tests.bench.runs import running_all_the_time
 from tests.bench.servers import Product
 
 PRESS_EVERY_S = 0.125
@@ -20,6 +21,9 @@ BURST = 80
 BURST_REST_S = 1.0
 BLOCK_REST_S = 0.5
 WARM_UP = 10
+REFILLED_S = 2.0
+"""After so long the pool is full again, and what it used is gone."""
+
 RELAY = "relay"
 VIVA = "Viva"
 
@@ -86,6 +90,26 @@ async def many_rooms(
         _compared(f"key press, {rooms} rooms typing", *presses),
         Comparison(f"edits, {rooms} rooms, key after key", rates[0], (rates[1],), "/s"),
     ]
+
+
+async def beside_runs(product: Product, rooms: int, blocks: int, block_s: float) -> Comparison:
+    """Key presses while the pool refills as fast as it can, beside those at rest."""
+    async with AsyncExitStack() as stack:
+        ours = [await stack.enter_async_context(product_room(product)) for _ in range(rooms)]
+
+        async def busy() -> Block:
+            async with running_all_the_time(product):
+                return await _all_type(ours, block_s, PRESS_EVERY_S)
+
+        async def at_rest() -> Block:
+            return await _all_type(ours, block_s, PRESS_EVERY_S)
+
+        taken = [pair async for pair in by_turns(busy, at_rest, blocks, REFILLED_S)]
+    sides = [
+        Side(name, tuple(press.other_ms for block in side for press in block))
+        for name, side in zip(("while the pool refills", "at rest"), columns(taken), strict=True)
+    ]
+    return Comparison(f"key press, {rooms} rooms typing", sides[0], (sides[1],))
 
 
 Block = list[Press]

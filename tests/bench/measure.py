@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 T = TypeVar("T")
 U = TypeVar("U")
 
-Unit = Literal["ms", "/s"]
+Unit = Literal["ms", "/s", "MB"]
 
 FEWEST_FOR_P99 = 500
 """Of fewer samples the 99th percentile would be a handful of accidents."""
@@ -76,9 +76,22 @@ class Comparison:
     bare: tuple[Side, ...]
     unit: Unit = "ms"
 
-    def ratio(self, bare: Side) -> float:
-        """The product's median over that of one of its limits."""
-        return self.product.median / bare.median
+    def ratio(self, bare: Side, share: float = 0.5) -> float:
+        """The product's quantile, the median unless told, over that of one of its limits."""
+        return self.product.quantile(share) / bare.quantile(share)
+
+    @property
+    def tells_p99(self) -> bool:
+        """Whether all sides have samples enough for a 99th percentile."""
+        return all(side.p99 is not None for side in (self.product, *self.bare))
+
+    def ratios(self, bare: Side) -> dict[str, float | None]:
+        """The ratios that are told, by the names of their quantiles."""
+        return {
+            "ratio": self.ratio(bare),
+            "ratio_p95": self.ratio(bare, 0.95),
+            "ratio_p99": self.ratio(bare, 0.99) if self.tells_p99 else None,
+        }
 
     def as_json(self) -> dict[str, Any]:
         """All of it, for `--json`."""
@@ -86,7 +99,7 @@ class Comparison:
             "title": self.title,
             "unit": self.unit,
             "product": self.product.as_json(),
-            "bare": [{**bare.as_json(), "ratio": self.ratio(bare)} for bare in self.bare],
+            "bare": [{**bare.as_json(), **self.ratios(bare)} for bare in self.bare],
         }
 
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +18,13 @@ from tests.bench.measure import BenchError, Comparison, Side, by_turns, columns,
 from tests.bench.servers import PROBLEM, PROBLEMS, Product
 from tests.serving import Client, Frame, kind_is
 
-PROGRAM = 'print("hi")\n'
+WORD = "hi"
+PROGRAM = f'print("{WORD}")\n'
 REST_S = 0.4
 """After each measurement: the container that was used is gone by then, and costs nobody else."""
+
+RUNNERS = 6
+"""More than there are containers, so that the pool is never full."""
 
 INTERPRETERS = {"python3 -I -S": ("-I", "-S"), "python3": ()}
 """Nothing but the language, and as everybody starts it."""
@@ -98,17 +102,33 @@ async def runs(product: Product, folder: Path, pairs: int) -> list[Comparison]:
     )
     async with _runner(product, solution) as runner:
         program = [
-            pair async for pair in by_turns(runner.program, _Bare(bare_program), pairs, REST_S)
+            pair async for pair in by_turns(runner.program, Bare(bare_program), pairs, REST_S)
         ]
-        tests = [pair async for pair in by_turns(runner.tests, _Bare(bare_tests), pairs, REST_S)]
+        tests = [pair async for pair in by_turns(runner.tests, Bare(bare_tests), pairs, REST_S)]
     return [
-        _compared("print: run to first output", program, first=True),
-        _compared("print: run to its end", program),
-        _compared(f"{len(cases)} tests: run to verdict", tests),
+        compared("print: run to first output", program, first=True),
+        compared("print: run to its end", program),
+        compared(f"{len(cases)} tests: run to verdict", tests),
     ]
 
 
-class _Bare:
+@asynccontextmanager
+async def running_all_the_time(product: Product) -> AsyncIterator[None]:
+    """People in rooms of their own who run a program, and again as soon as it has ended."""
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        runners = [await stack.enter_async_context(_runner(product, "")) for _ in range(RUNNERS)]
+
+        async def run(runner: Runner) -> None:
+            while True:
+                await runner.program()
+
+        tasks = [group.create_task(run(runner)) for runner in runners]
+        yield
+        for task in tasks:
+            task.cancel()
+
+
+class Bare:
     """A file run by each of the bare interpreters, one after the other."""
 
     def __init__(self, file: Path) -> None:
@@ -142,9 +162,10 @@ def time_interpreter(arguments: Sequence[str]) -> Timing:
     return Timing(first_ms, end_ms)
 
 
-def _compared(
+def compared(
     title: str, taken: Sequence[tuple[Timing, list[Timing]]], *, first: bool = False
 ) -> Comparison:
+    """Viva's times to the end, or to the first output, beside those of the interpreters."""
     ours, bare = columns(taken)
 
     def side(name: str, timings: Sequence[Timing]) -> Side:

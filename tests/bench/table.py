@@ -19,6 +19,8 @@ FIGURES = {
     "min": 6,
     "max": 6,
     "ratio": 5,
+    "at p95": 6,
+    "at p99": 6,
 }
 """The columns of figures, by their widths: what a narrow terminal breaks is lines, not figures."""
 
@@ -35,8 +37,9 @@ def table(comparisons: Iterable[Comparison]) -> Table:
         drawn.add_row(f"[bold]{comparison.title}, {comparison.unit}[/]")
         drawn.add_row(*_figures(comparison.product, comparison.unit))
         for bare in comparison.bare:
-            ratio = f"{comparison.ratio(bare):.2f}"
-            drawn.add_row(*_figures(bare, comparison.unit), ratio)
+            ratios = comparison.ratios(bare).values()
+            told = ("" if ratio is None else f"{ratio:.2f}" for ratio in ratios)
+            drawn.add_row(*_figures(bare, comparison.unit), *told)
         drawn.add_section()
     return drawn
 

@@ -21,6 +21,7 @@ from server.core.events import (
     OutputWritten,
     Role,
     RunFinished,
+    RunQueued,
     TestJudged,
 )
 from server.core.problem import Problem
@@ -156,7 +157,11 @@ def run_events(draw: st.DrawFn, run: str) -> list[AnyEvent]:
             groups=[GroupResult(group="signs", visible=False, passed=0, total=2)],
         ),
     ]
-    return draw(st.sampled_from([brought[:1], brought[1:2], brought[:2], brought, brought]))
+    waited: list[AnyEvent] = [RunQueued(run=run, place=draw(st.integers(0, 3)))] * draw(
+        st.integers(0, 1)
+    )
+    some = draw(st.sampled_from([[], brought[:1], brought[1:2], brought[:2], brought, brought]))
+    return [*waited, *some]
 
 
 @st.composite

@@ -73,6 +73,7 @@ EVENTS: tuple[AnyEvent, ...] = (
         visible_time_ms=1.0,
         visible_memory_bytes=1,
     ),
+    events.RunQueued(run="r1", place=2),
     events.PhaseStarted(phase="coding"),
     events.ClockPaused(),
     events.ClockResumed(),

@@ -23,6 +23,7 @@ from server.core.events import (
     OutputWritten,
     Role,
     RunFinished,
+    RunQueued,
     StdinWritten,
     decode_event,
     encode_event,
@@ -162,6 +163,7 @@ def test_at_most_one_run_is_under_way_and_each_ends_once(kept: Kept) -> None:
     assert len(under_way) <= 1
     ended = [e.event.run for e in kept.entries if isinstance(e.event, RunFinished)]
     assert len(ended) == len(set(ended))
+    assert all(run.place == 0 for run in kept.room.runs.values() if run.finished)
 
 
 @thorough
@@ -171,7 +173,7 @@ def test_after_the_end_the_interview_stays_as_it_was(kept: Kept) -> None:
     if kept.room.ended_at is None:
         kept.put(EndByAdmin(), None)
     end = next(e.seq for e in kept.entries if type(e.event).__name__ == "InterviewEnded")
-    late = {"ParticipantJoined", "OutputWritten", "TestJudged", "RunFinished"}
+    late = {"ParticipantJoined", "RunQueued", "OutputWritten", "TestJudged", "RunFinished"}
     late |= {"NoteTaken", "CriterionScored"}
     assert {type(entry.event).__name__ for entry in kept.entries[end:]} <= late
     texts = {name: document.text for name, document in kept.room.documents.items()}
@@ -201,6 +203,32 @@ def test_a_program_that_prints_a_lot_can_still_be_typed_into() -> None:
     kept.put(Record(f"r{run}", [line] * 2_100), None)
     assert kept.put(messages.Stdin(run=f"r{run}", text="y\n"), ada)
     assert isinstance(kept.entries[-1].event, StdinWritten)
+
+
+def test_whoever_comes_while_a_run_waits_sees_its_place() -> None:
+    """In every role; the places that are over are of no use to anybody."""
+    kept = Kept.created("en", [])
+    kept.put(messages.Run(doc="scratch", what="program"), Sender(PEOPLE[0], "c1"))
+    run = f"r{kept.entries[-1].seq}"
+    for place in (3, 1, 0):
+        kept.put(Record(run, [RunQueued(run=run, place=place)]), None)
+        for role in Role:
+            seen = snapshot(kept.room, role, ())["runs"]["scratch"]
+            assert (seen["place"], seen["events"]) == (place, [])
+
+
+def test_a_run_that_ended_is_in_no_line() -> None:
+    """Nor one that was abandoned there; a place that comes too late changes nothing."""
+    kept = Kept.created("en", [])
+    kept.put(messages.Run(doc="scratch", what="program"), Sender(PEOPLE[0], "c1"))
+    run = f"r{kept.entries[-1].seq}"
+    queued = Record(run, [RunQueued(run=run, place=2)])
+    kept.put(queued, None)
+    kept.put(Abandon(), None)
+    journaled = len(kept.entries)
+    kept.put(queued, None)
+    assert len(kept.entries) == journaled
+    assert kept.room.runs["scratch"].place == 0
 
 
 @pytest.mark.parametrize("ref", ["e1", 7])

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from sandbox.contract import Ended, Outcome, ProgramError, Submission, TestInput
+from sandbox.contract import Ended, ImageMissingError, Outcome, ProgramError, Submission, TestInput
 
 
 class InProcessRun:
@@ -52,6 +52,18 @@ class InProcessSandbox:
     ) -> AsyncIterator[InProcessRun]:
         """Run a submission in function mode."""
         yield InProcessRun(submission)
+
+
+class WithoutDataSandbox(InProcessSandbox):
+    """Has the usual image alone."""
+
+    @asynccontextmanager
+    async def run(self, submission: Submission, **options: Any) -> AsyncIterator[InProcessRun]:
+        """Refuse what asks for another image."""
+        if submission.image:
+            raise ImageMissingError("The image is not there; build it.")
+        async with super().run(submission, **options) as run:
+            yield run
 
 
 class SilentSandbox(InProcessSandbox):

@@ -8,7 +8,7 @@ import pytest
 
 from server.checking import Finding, Progress, check, check_library, check_steps
 from server.library import Library
-from tests.problems.in_process import InProcessSandbox, SilentSandbox
+from tests.problems.in_process import InProcessSandbox, SilentSandbox, WithoutDataSandbox
 from tests.problems.making import read
 
 BASE = """\
@@ -38,6 +38,9 @@ tests:
 solutions:
   - {name: sum, expect: pass, code: "def total(items): return sum(items)"}
 """
+
+
+SUM = "def total(items): return sum(items)"
 
 
 def solution(name: str, expect: str, code: str, fails: str = "") -> str:
@@ -73,7 +76,7 @@ async def test_a_right_solution_that_fails_is_an_error_for_each_case() -> None:
         'error: "max" should pass, but fails the case "two": wrong_answer: expected 3, got 2',
         'error: "max" should pass, but fails the case "minus": wrong_answer: expected 1, got 2',
         'error: "max" should pass, but fails the case "none": runtime_error: '
-        "ValueError('max() arg is an empty sequence')",
+        "ValueError: max() arg is an empty sequence",
         'error: "max" should pass, but fails the case "long": wrong_answer: expected 8, got 1',
     ]
 
@@ -184,7 +187,7 @@ def write(root: Path, name: str, text: str) -> None:
 
 async def test_findings_of_a_library_stand_at_their_lines(tmp_path: Path) -> None:
     root = tmp_path / "problems"
-    wrong = solution("copy", "wrong", "def total(items): return sum(items)", "signs")
+    wrong = solution("copy", "wrong", SUM, "signs")
     write(root, "sums.yaml", BASE + wrong + FOLLOWUP)
     write(root, "bad.yaml", "a: b: c")
     steps = [step async for step in check_library(Library(root), [], InProcessSandbox())]
@@ -194,6 +197,21 @@ async def test_findings_of_a_library_stand_at_their_lines(tmp_path: Path) -> Non
         'problems/sums.yaml:26:5: error: "copy" should be caught (wrong), but passes all 4 cases',
         'problems/sums.yaml:32:5: error: "sum" should pass, but fails the case "m/1": '
         "wrong_answer: expected 2, got 1",
+    ]
+
+
+async def test_a_missing_image_is_told_at_its_line_and_the_others_are_checked(
+    tmp_path: Path,
+) -> None:
+    root = tmp_path / "problems"
+    larger = BASE.replace("mode: function", "mode: function\nimage: data")
+    write(root, "another.yaml", larger.replace("id: sums", "id: another"))
+    write(root, "sums.yaml", BASE + solution("sum again", "wrong", SUM, "signs"))
+    steps = [step async for step in check_library(Library(root), [], WithoutDataSandbox())]
+    assert [str(step).partition("\n")[0] for step in steps if not isinstance(step, Progress)] == [
+        "problems/another.yaml:9:8: error: nothing can be run: The image is not there; build it.",
+        'problems/sums.yaml:26:5: error: "sum again" should be caught (wrong), '
+        "but passes all 4 cases",
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sandbox.contract import Ended, Limits, Mode
+from server.core.events import RunStarted
 from server.core.judge import (
     FREE_RUN_LIMITS,
     TYPED_RUN_LIMITS,
@@ -19,7 +20,9 @@ from server.core.judge import (
     program_submission,
     submission_for,
 )
+from server.core.messages import What
 from server.core.problem import Group, Part, TestCase
+from server.runner import Job
 from tests.problems.making import (
     ended,
     function_part,
@@ -302,3 +305,17 @@ def test_a_free_run_waits_for_a_person_only_where_one_types() -> None:
     assert (typed.mode, typed.limits) == (Mode.INTERACTIVE, TYPED_RUN_LIMITS)
     assert (given.mode, given.limits) == (Mode.PROGRAM, FREE_RUN_LIMITS)
     assert given.tests[0].stdin == "7\n"
+
+
+def test_every_run_of_a_part_is_in_the_image_of_its_problem() -> None:
+    task = part([], "program")
+    larger = task.model_copy(update={"image": "data"})
+
+    def image(what: What, of: Part | None) -> str:
+        started = RunStarted(run="r1", doc="d", version=0, what=what, stdin="")
+        return Job(started, "code", of).submission.image
+
+    kinds: tuple[What, ...] = ("program", "examples", "tests")
+    assert [image(what, larger) for what in kinds] == ["data"] * 3
+    assert [image(what, task) for what in kinds] == [""] * 3
+    assert image("program", None) == ""

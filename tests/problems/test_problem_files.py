@@ -101,6 +101,12 @@ def test_a_followup_takes_from_part_1_what_it_does_not_say() -> None:
     assert [solution.name for solution in more.solutions] == ["a list"]
 
 
+def test_an_image_is_that_of_all_parts() -> None:
+    assert {part.image for part in read(with_followup()).problem.parts} == {""}
+    larger = with_followup().replace("mode: function", "mode: function\nimage: data")
+    assert [part.image for part in read(larger).problem.parts] == ["data", "data"]
+
+
 def test_a_followup_with_its_own_signature_starts_with_its_own_code() -> None:
     text = with_followup(
         'entry: "triple(items: list[Item]) -> list[int]"',

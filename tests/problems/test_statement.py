@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from server.core.calls import shown_call
 from server.core.problem import Group, Localized, Part, TestCase
-from server.core.statement import render_inline, render_markdown, render_statement, shown_call
+from server.core.statement import render_inline, render_markdown, render_statement
 from tests.problems.making import function_part, part, program_part
 
 

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from sandbox.contract import Limits, Mode, Outcome, Output, Submission, TestInput
+from sandbox.contract import Limits, Mode, Outcome, Output, RunEvent, Submission, TestInput
 from sandbox.pool import Pool
 
 QUICK = Limits(time_s=5.0)
@@ -16,7 +16,7 @@ QUICK = Limits(time_s=5.0)
 class Record:
     """All events of one run."""
 
-    events: list[Output | Outcome] = field(default_factory=list)
+    events: list[RunEvent] = field(default_factory=list)
 
     @property
     def outcomes(self) -> list[Outcome]:

@@ -24,10 +24,11 @@ from sandbox import wire
 from sandbox.container import Container
 from sandbox.contract import (
     Ended,
+    ImageName,
     Limits,
     Mode,
     Outcome,
-    Output,
+    RunEvent,
     SandboxError,
     Submission,
     TestInput,
@@ -38,7 +39,7 @@ from server.core.judge import Verdict, overall
 from server.core.problem import Compare, Group, Localized, Part, TestCase
 from server.runner import Job, Performance
 
-KINDS = [wire.READY, wire.STDOUT, wire.STDERR, wire.OUTCOME, wire.CLEAN]
+KINDS = [wire.READY, wire.STDOUT, wire.STDERR, wire.OUTCOME, wire.WAITING, wire.CLEAN]
 COUNT = 4
 TESTS = [str(n) for n in range(COUNT)]
 
@@ -151,7 +152,11 @@ class _Scripted:
     streams: deque[list[bytes]]
     blames_memory: bool = False
 
-    async def another(self, memory_bytes: int) -> Container:
+    async def another(
+        self,
+        memory_bytes: int,
+        image: ImageName = "",  # noqa: ARG002
+    ) -> Container:
         if not self.streams:
             raise SandboxError("No more containers.")
         reader = cast(asyncio.StreamReader, _Pieces(deque(self.streams.popleft())))
@@ -163,6 +168,9 @@ class _Scripted:
         since: float,  # noqa: ARG002
     ) -> bool:
         return self.blames_memory
+
+    async def check(self) -> None:
+        pass
 
     def bury(self, container: Container) -> None:
         pass
@@ -195,7 +203,7 @@ def test_any_bytes_give_each_test_one_outcome_or_a_typed_error(
         asked.append(outcome)
         return outcome.value == outcome.test
 
-    async def run_it() -> list[Output | Outcome]:
+    async def run_it() -> list[RunEvent]:
         supply = _Scripted(deque(streams), blames_memory)
         submission = _submission(mode, batch)
         run = PoolRun(supply, submission, accepts if compares else None)
@@ -227,7 +235,11 @@ async def test_a_harness_that_says_nothing_is_ended_by_the_host(batch: str) -> N
             return b""
 
     class Supply(_Scripted):
-        async def another(self, memory_bytes: int) -> Container:
+        async def another(
+            self,
+            memory_bytes: int,
+            image: ImageName = "",  # noqa: ARG002
+        ) -> Container:
             made.append(memory_bytes)
             reader = cast(asyncio.StreamReader, Silent(deque()))
             return Container("silent", memory_bytes, reader, cast(asyncio.StreamWriter, _Nowhere()))

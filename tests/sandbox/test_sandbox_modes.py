@@ -105,7 +105,7 @@ name = input('name? ')
 age = input(f'{name}, age? ')
 print(name, age, 'end:', __import__('sys').stdin.read())
 """
-    typed = iter(["Zoë\n", "7\n"])
+    typed = iter(["Zoë\n", "7\n", None])
     heard = ""
     submission = Submission(source, Mode.INTERACTIVE, (TestInput("only"),), QUICK)
     async with pool.run(submission) as run:
@@ -113,13 +113,15 @@ print(name, age, 'end:', __import__('sys').stdin.read())
             if isinstance(event, Outcome):
                 outcome = event
                 continue
-            heard += event.text
-            if heard.endswith("? "):
-                await run.write_stdin(next(typed))
-            if heard.endswith("7, age? "):
-                raise AssertionError("the answers came in the wrong order")
-            if heard.count("?") == 2:
-                await run.close_stdin()
+            if isinstance(event, Output):
+                heard += event.text
+            else:
+                text = next(typed)  # it is told once for each wait, or this ends
+                if text is None:
+                    await run.close_stdin()
+                else:
+                    assert heard.endswith("? "), "it waits once it has asked, and not before"
+                    await run.write_stdin(text)
     assert heard == "name? Zoë, age? Zoë 7 end: \n"
     assert outcome.ended is Ended.EXITED
 
@@ -282,7 +284,7 @@ async def _calls(runs: Runs, source: str, *calls: list[list[Any]]) -> Record:
 
 async def test_an_object_is_made_and_its_methods_are_called(runs: Runs) -> None:
     """Each test makes an object of its own; what a method returned counts as it was then."""
-    calls = [["new", 1], ["allow", "a"], ["shops"], ["allow", "a"], ["allow", "b"]]
+    calls: list[list[Any]] = [["new", 1], ["allow", "a"], ["shops"], ["allow", "a"], ["allow", "b"]]
     record = await _calls(runs, LIMITER, calls, [["new", 2], ["allow", "a"]])
     values = [json.loads(outcome.value or "") for outcome in record.outcomes]
     assert values == [[None, True, ["a"], False, True], [None, True]]
@@ -341,4 +343,18 @@ async def test_an_exception_in_a_method_is_told_with_its_line(runs: Runs) -> Non
     assert outcome.error is not None
     assert outcome.error.type == "ZeroDivisionError"
     assert outcome.error.line == len(source.splitlines())
-    assert "calling.py" not in outcome.error.traceback
+    assert outcome.error.traceback == (
+        "Traceback (most recent call last):\n"
+        f'  File "main.py", line {outcome.error.line}, in fail\n'
+        "    return 1 / 0\n"
+        "           ~~^~~\n"
+        "ZeroDivisionError: division by zero\n"
+        "in call 2, `fail`"
+    )
+
+
+async def test_an_exception_in_a_constructor_is_told_by_its_class(runs: Runs) -> None:
+    refusing = "class Limiter:\n    def __init__(self, most): raise KeyError(most)\n"
+    error = (await _calls(runs, refusing, [["new", 1]])).outcome.error
+    assert error is not None
+    assert (error.type, error.message) == ("KeyError", "1\nin call 1, `Limiter`")

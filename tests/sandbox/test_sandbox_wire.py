@@ -9,11 +9,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sandbox import wire
-from sandbox.contract import Ended, Limits, Mode, Outcome, Output, TestInput
+from sandbox.contract import Ended, Limits, Mode, Outcome, Output, RunEvent, TestInput
 from sandbox.demultiplexer import Demultiplexer
 from sandbox.outcomes import Transcript
 
-KINDS = [wire.READY, wire.STDOUT, wire.STDERR, wire.OUTCOME, wire.CLEAN]
+KINDS = [wire.READY, wire.STDOUT, wire.STDERR, wire.OUTCOME, wire.WAITING, wire.CLEAN]
 FRAMES = st.lists(st.builds(wire.Frame, st.sampled_from(KINDS), st.binary(max_size=200)))
 TEXTS = st.text(max_size=50)
 RECORDS = st.builds(
@@ -79,7 +79,7 @@ def test_any_frames_give_events_or_a_typed_error(
     mode: Mode, groups: list[list[wire.Frame] | bytes]
 ) -> None:
     transcript = Transcript(TestInput("t"), mode, Limits(output_bytes=500))
-    events: list[Output | Outcome] = []
+    events: list[RunEvent] = []
     try:
         for group in groups:
             frames = [wire.Frame(wire.OUTCOME, group)] if isinstance(group, bytes) else group

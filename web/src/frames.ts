@@ -70,6 +70,20 @@ export interface RunStarted {
   ref: Ref;
 }
 
+/** A run that has to wait moved up in line, or got its sandbox. */
+export interface RunQueued {
+  kind: "run_queued";
+  run: string;
+  /** 1 for the next; 0 once the run has its sandbox. */
+  place: number;
+}
+
+/** The program reads its input, and nothing typed is left there. */
+export interface InputAwaited {
+  kind: "input_awaited";
+  run: string;
+}
+
 export interface OutputWritten {
   kind: "output";
   run: string;
@@ -134,7 +148,7 @@ export interface StopRequested {
 }
 
 /** What a run's log holds. */
-export type RunEvent = OutputWritten | TestJudged | RunFinished | StdinWritten | StopRequested;
+export type RunEvent = OutputWritten | InputAwaited | TestJudged | RunFinished | StdinWritten | StopRequested;
 
 export interface RunState {
   run: string;
@@ -144,6 +158,8 @@ export interface RunState {
   by: string;
   at: number;
   finished: boolean;
+  /** Its place in line for a sandbox, 1 for the next; 0 where it does not wait. */
+  place: number;
   events: RunEvent[];
   /** Known of runs that started while this page was open. */
   stdin?: string | null;
@@ -171,6 +187,7 @@ interface ProblemOpened {
 export type RoomEvent =
   | RunEvent
   | RunStarted
+  | RunQueued
   | Edited
   | ProblemOpened
   | { kind: "participant_joined"; participant: string; name: string; role: Role }

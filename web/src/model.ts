@@ -90,8 +90,13 @@ function evolve(state: RoomState, event: EventFrame): void {
       openProblem(state, event);
       break;
     case "run_started":
-      state.runs[event.doc] = { ...event, finished: false, events: [] };
+      state.runs[event.doc] = { ...event, finished: false, place: 0, events: [] };
       break;
+    case "run_queued": {
+      const run = runCalled(state, event.run);
+      if (run) run.place = event.place;
+      break;
+    }
     case "editor_locked":
       state.locked = event.locked;
       break;
@@ -144,8 +149,14 @@ function evolveTutor(tutor: TutorState, event: TutorEvent): void {
 }
 
 function logRun(state: RoomState, event: RunEvent): void {
-  const run = Object.values(state.runs).find((one) => one.run === event.run);
+  const run = runCalled(state, event.run);
   if (!run) return;
   run.events.push(event);
-  if (event.kind === "run_finished") run.finished = true;
+  if (event.kind !== "run_finished") return;
+  run.finished = true;
+  run.place = 0;
+}
+
+function runCalled(state: RoomState, name: string): RunState | undefined {
+  return Object.values(state.runs).find((one) => one.run === name);
 }

@@ -7,6 +7,7 @@ import { number, t, timeOfDay } from "./strings";
 import { documentName } from "./tabs";
 import { detailRows } from "./test-details";
 import { verdictChip, verdictText } from "./verdicts";
+import { WaitingTold, waitingChip } from "./waiting";
 
 const MIB = 1024 * 1024;
 
@@ -18,6 +19,7 @@ export class ResultsView {
 
   private shown: string | null = null;
   private announced = new Set<string>();
+  private readonly waiting = new WaitingTold();
   /** Tests whose details somebody opened or closed, and which of the two. */
   private opened = new Map<string, boolean>();
   private first = true;
@@ -32,8 +34,9 @@ export class ResultsView {
     this.shown = key;
     const isNews = elsewhere !== null && elsewhere.by !== you;
     fillWith(this.root, isNews && this.pointer(state, elsewhere));
-    if (run) this.show(state, run, stale);
+    if (run) this.show(state, run, stale, you);
     else this.root.append(emptyText());
+    this.waiting.update(elsewhere ?? run, you, !this.first);
     this.tell(elsewhere ?? run);
   }
 
@@ -45,10 +48,11 @@ export class ResultsView {
     return el("p", { class: "elsewhere" }, text, go);
   }
 
-  private show(state: RoomState, run: RunState, stale: boolean): void {
+  private show(state: RoomState, run: RunState, stale: boolean, you: string): void {
     const judged = run.events.filter((event) => event.kind === "test_judged");
     const finished = run.events.find((event) => event.kind === "run_finished") ?? null;
-    this.root.append(summary(state, run, finished, judged, stale));
+    const chip = finished ? endChip(run, finished) : underWayChip(run, judged, you);
+    this.root.append(summary(state, run, finished, chip, stale));
     const parts =
       run.what === "program"
         ? [programDetail(judged)]
@@ -92,7 +96,7 @@ function newerElsewhere(state: RoomState, doc: string): RunState | null {
 }
 
 function stamp(run: RunState | null): string {
-  return run ? `${run.run} ${run.events.length}` : "";
+  return run ? `${run.run} ${run.events.length} ${run.place}` : "";
 }
 
 /** A hidden test, for a candidate, is a verdict alone. */
@@ -106,6 +110,7 @@ function emptyText(): HTMLElement {
     { class: "empty" },
     el("p", {}, t("Nothing has been run yet.")),
     el("p", {}, t("Run starts your program as it stands. Run examples checks it against the examples of the task. Submit runs all tests; you may submit as often as you like.")),
+    el("p", {}, t("It is Python 3.13; besides its own library, numpy, pytest and sortedcontainers can be imported.")),
   );
 }
 
@@ -121,7 +126,7 @@ function summary(
   state: RoomState,
   run: RunState,
   finished: RunFinished | null,
-  judged: TestJudged[],
+  chip: HTMLElement,
   stale: boolean,
 ): HTMLElement {
   const titles = { program: t("Program"), examples: t("Examples"), tests: t("All tests") };
@@ -130,7 +135,7 @@ function summary(
     "div",
     { class: "summary" },
     el("strong", { class: "summary-what" }, titles[run.what]),
-    finished ? endChip(run, finished) : runningChip(run, judged),
+    chip,
     finished && run.what !== "program" && passedText(finished),
     finished && figures(finished),
     el("span", { class: "muted" }, who),
@@ -144,7 +149,8 @@ function endChip(run: RunState, finished: RunFinished): HTMLElement {
   return verdictChip(finished.verdict, isPlain ? t("finished") : undefined);
 }
 
-function runningChip(run: RunState, judged: TestJudged[]): HTMLElement {
+function underWayChip(run: RunState, judged: TestJudged[], you: string): HTMLElement {
+  if (run.place > 0) return waitingChip(run, you);
   const label =
     run.what === "program" ? t("running…") : t("running… {n} judged", { n: judged.length });
   return el("span", { class: "verdict busy" }, icon("busy"), label);

@@ -1,4 +1,5 @@
 /** Run, Run examples, Submit, Stop, and what is typed into a running program. */
+import { announce } from "./announce";
 import { byId, setText } from "./dom";
 import type { RoomState, RunState, What } from "./frames";
 import { runUnderWay } from "./model";
@@ -48,15 +49,20 @@ export class RunBar {
     this.updateLine(doc);
   }
 
-  /** The line for typing is there while a program runs that was given no input beforehand. */
+  /** The line for typing comes when a program first waits for it, and stays until its end. */
   private updateLine(doc: string): void {
-    const run = this.run;
-    const interactive = run?.what === "program" && run.doc === doc && typeof run.stdin !== "string";
-    const ended = run?.events.some((event) => event.kind === "stdin_written" && event.eof) ?? false;
-    const show = Boolean(interactive) && !ended && this.mayRun;
+    const run = this.run?.doc === doc ? this.run : null;
+    const typing = (run?.events ?? []).filter(
+      (event) => event.kind === "input_awaited" || event.kind === "stdin_written",
+    );
+    const asked = typing.some((event) => event.kind === "input_awaited");
+    const ended = typing.some((event) => event.kind === "stdin_written" && event.eof);
+    const show = asked && !ended && this.mayRun;
     const form = byId("stdin-form");
+    form.dataset["waits"] = String(typing.at(-1)?.kind === "input_awaited");
     if (form.hidden === !show) return;
     form.hidden = !show;
+    if (show) announce(t("The program waits for input."));
     if (show && run?.by === this.room.model.you?.id && document.activeElement === byId("run-program")) {
       this.line.focus();
     }
@@ -99,7 +105,8 @@ export class RunBar {
       return t("Running is switched off: the server has no sandbox to run programs in. Editing goes on.");
     }
     if (this.room.connection.status !== "live") return t("Running waits until the connection is back.");
-    return this.run ? t("A program is running.") : null;
+    if (!this.run) return null;
+    return this.run.place > 0 ? t("A program is waiting for a sandbox.") : t("A program is running.");
   }
 }
 

@@ -22,6 +22,20 @@ export function number(value: number, digits = 0): string {
   return new Intl.NumberFormat(locale, format).format(value);
 }
 
+/** A place in a row, from 1, as the page's language writes it: 1st, 2nd; 1er, 2e. */
+export function ordinal(n: number): string {
+  switch (new Intl.PluralRules(locale, { type: "ordinal" }).select(n)) {
+    case "one":
+      return t("{n}st", { n });
+    case "two":
+      return t("{n}nd", { n });
+    case "few":
+      return t("{n}rd", { n });
+    default:
+      return t("{n}th", { n });
+  }
+}
+
 /** The time of day of `at` (ms since the epoch). */
 export function timeOfDay(at: number): string {
   return new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }).format(at);
