@@ -31,7 +31,7 @@ TMP_OPTIONS = "size=16m,nr_inodes=2000,mode=1777,noexec,nosuid,nodev"
 SHARED_MEMORY_BYTES = MIB
 """Enough for the locks of `multiprocessing`."""
 PIDS = 64
-ULIMITS = {"nofile": 128, "fsize": 16 * MIB, "core": 0}
+ULIMITS = {"nofile": 128, "fsize": 16 * MIB, "core": 0, "msgqueue": 0}
 USER_IDS = range(1_000_000, 2_000_000)
 """The kernel counts processes, pipes, keys and watches per user id, so each container has its own;
 drawn at random, two of a handful at a time practically never meet."""

@@ -38,6 +38,7 @@ from sandbox.contract import (
     SandboxError,
     SandboxUnavailableError,
 )
+from sandbox.facts import ContainerFacts, EngineFacts, ImageFacts
 
 T = TypeVar("T")
 
@@ -156,6 +157,20 @@ class Engine:
         """
         return await self._call(self._sweep)
 
+    async def facts(self) -> EngineFacts:
+        """What the engine says of itself."""
+        return await self._call(lambda client: EngineFacts.read(client.version(), client.info()))
+
+    async def image(self) -> ImageFacts:
+        """What it says of the image; raises `SandboxUnavailableError` where there is none."""
+        return await self._call(lambda client: ImageFacts.read(self._look(client)))
+
+    async def inspect(self, container: Container) -> ContainerFacts:
+        """What it says of a container."""
+        return await self._call(
+            lambda client: ContainerFacts.read(client.inspect_container(container.name))
+        )
+
     async def _remove(self, name: str, grace_s: int = 0) -> None:
         try:
             if not grace_s or not await self._call(_is_gone_within, grace_s, name):
@@ -190,9 +205,10 @@ class Engine:
                 self._clients[timeout_s] = client
             return self._clients[timeout_s]
 
-    def _look(self, client: docker.APIClient) -> None:
+    def _look(self, client: docker.APIClient) -> dict[str, Any]:
         with _wanting(self.settings, ""):
-            client.inspect_image(self.settings.image)  # type: ignore[no-untyped-call]
+            image: dict[str, Any] = client.inspect_image(self.settings.image)  # type: ignore[no-untyped-call]
+        return image
 
     def _create(
         self, client: docker.APIClient, name: str, memory_bytes: int, image: ImageName

@@ -1,4 +1,4 @@
-"""The command line: `viva serve`, `viva interview new`, `viva problems check`."""
+"""The command line: `viva serve`, `viva interview new`, `viva problems check`, `viva sandbox`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from sandbox.contract import SandboxError
-from server import serving
+from server import sandbox_cli, serving
 from server.api import InterviewRequest, create_interview, detail_of
 from server.app import open_parts, open_sandbox
 from server.checking import check_library
@@ -38,6 +38,7 @@ interview_commands = typer.Typer(help="Interviews.", no_args_is_help=True)
 problem_commands = typer.Typer(help="Problem files.", no_args_is_help=True)
 cli.add_typer(interview_commands, name="interview")
 cli.add_typer(problem_commands, name="problems")
+cli.add_typer(sandbox_cli.commands, name="sandbox")
 
 out = Console(highlight=False, soft_wrap=True)
 err = Console(highlight=False, soft_wrap=True, stderr=True)

@@ -76,9 +76,15 @@ async def open_sandbox(settings: Settings) -> AsyncIterator[Sandbox]:
     if not settings.sandbox:
         yield NoSandbox("Running is switched off by VIVA_SANDBOX=off.")
         return
-    engine = EngineSettings(image=settings.sandbox_image)
-    async with Pool(engine, settings.sandbox_runs) as pool:
+    async with Pool(
+        engine_settings(settings), settings.sandbox_runs, settings.sandbox_warm
+    ) as pool:
         yield pool
+
+
+def engine_settings(settings: Settings) -> EngineSettings:
+    """Which containers programs run in."""
+    return EngineSettings(image=settings.sandbox_image, runtime=settings.sandbox_runtime or None)
 
 
 def build_app(parts: Parts) -> ASGIApp:

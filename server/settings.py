@@ -40,6 +40,10 @@ class Settings:
     """`VIVA_SANDBOX_IMAGE`: the image that programs run in."""
     sandbox_runs: int = 4
     """`VIVA_SANDBOX_RUNS`: how many containers may run at the same time."""
+    sandbox_warm: int | None = None
+    """`VIVA_SANDBOX_WARM`: how many containers stand ready; by default as many as may run."""
+    sandbox_runtime: str = ""
+    """`VIVA_SANDBOX_RUNTIME`: the engine's runtime, e.g. `runsc`; by default the engine's own."""
     retention_days: int = 30
     """`VIVA_RETENTION_DAYS`: how long after its last entry an interview erases itself."""
 
@@ -78,6 +82,10 @@ class Settings:
             sandbox=text.get("sandbox", "on").lower() not in {"off", "0", "no", "false"},
             sandbox_image=text.get("sandbox_image", default.sandbox_image),
             sandbox_runs=_number(text, "sandbox_runs", default.sandbox_runs, 1_000, least=1),
+            sandbox_warm=_number(text, "sandbox_warm", 0, 1_000, least=1)
+            if "sandbox_warm" in text
+            else None,
+            sandbox_runtime=text.get("sandbox_runtime", ""),
             retention_days=_number(text, "retention_days", default.retention_days, 36_500, least=1),
         )
 

@@ -202,7 +202,8 @@ def _take_fixed_limits() -> None:
         (resource.RLIMIT_MEMLOCK, 0),
         (resource.RLIMIT_MSGQUEUE, 0),
     ):
-        resource.setrlimit(limit, (most, most))
+        if resource.getrlimit(limit) != (most, most):  # what is in force gVisor may refuse to set
+            resource.setrlimit(limit, (most, most))
 
 
 def _take_limits(record: wire.TestRecord) -> None:

@@ -31,6 +31,8 @@ EVENTS: tuple[AnyEvent, ...] = (
     ),
     events.Edited(doc="scratch", version=1, changes=[[0, "x"]], client="c", ref="r"),
     events.RunStarted(run="r1", what="tests", doc="double/main", version=1, stdin=None, ref=7),
+    events.InputAwaited(run="r1"),
+    events.InputAwaited(run="r1"),
     events.StdinWritten(run="r1", text="typed\n"),
     events.StopRequested(run="r1"),
     events.OutputWritten(run="r1", stream="stdout", text="printed"),

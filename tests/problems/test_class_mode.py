@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 from collections.abc import AsyncIterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ TWO_IN_TEN = (
 )
 
 
+@cache
 def limiter() -> Problem:
     return read(FILE.read_text("utf-8"), "bench-limiter").problem
 

@@ -155,12 +155,15 @@ class _Scripted:
     async def another(
         self,
         memory_bytes: int,
-        image: ImageName = "",  # noqa: ARG002
+        image: ImageName = "",  # noqa: ARG002  # as `Supply` has it
     ) -> Container:
         if not self.streams:
             raise SandboxError("No more containers.")
         reader = cast(asyncio.StreamReader, _Pieces(deque(self.streams.popleft())))
         return Container("scripted", memory_bytes, reader, cast(asyncio.StreamWriter, _Nowhere()))
+
+    async def check(self) -> None:
+        pass
 
     async def ran_out_of_memory(
         self,
@@ -168,9 +171,6 @@ class _Scripted:
         since: float,  # noqa: ARG002
     ) -> bool:
         return self.blames_memory
-
-    async def check(self) -> None:
-        pass
 
     def bury(self, container: Container) -> None:
         pass
@@ -238,7 +238,7 @@ async def test_a_harness_that_says_nothing_is_ended_by_the_host(batch: str) -> N
         async def another(
             self,
             memory_bytes: int,
-            image: ImageName = "",  # noqa: ARG002
+            image: ImageName = "",  # noqa: ARG002  # as `Supply` has it
         ) -> Container:
             made.append(memory_bytes)
             reader = cast(asyncio.StreamReader, Silent(deque()))

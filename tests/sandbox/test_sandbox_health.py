@@ -155,8 +155,9 @@ async def test_an_engine_that_hangs_in_mid_run_is_not_blamed_on_the_program(
     """The harness said in time that its limit was over, but nobody passed it on."""
     async with _behind_a_door(monkeypatch, tmp_path / "engine.sock") as (pool, door):
         heard = await _heard_until_the_door_shuts(pool, door, SPIN)
-        assert [event.text for event in heard if isinstance(event, Output)] == ["on\n"]
-        assert len(heard) == 1
+        printed = "".join(event.text for event in heard if isinstance(event, Output))
+        assert printed in ("on", "on\n")
+        assert not any(isinstance(event, Outcome) for event in heard)
         assert not pool.available
 
 
