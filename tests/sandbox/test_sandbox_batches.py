@@ -122,7 +122,7 @@ async def test_a_program_has_one_guess_at_each_test(pool: Pool) -> None:
     source = """
 import os, sys
 def f(n):
-    is_shared = '_run_batch' in names(sys._getframe())
+    is_shared = any('batch' in name for name in names(sys._getframe()))
     if is_shared and n == 0:
         for _ in range(60):
             if os.fork() == 0: os._exit(0)

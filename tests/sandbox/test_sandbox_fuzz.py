@@ -39,7 +39,7 @@ from server.core.judge import Verdict, overall
 from server.core.problem import Compare, Group, Localized, Part, TestCase
 from server.runner import Job, Performance
 
-KINDS = [wire.READY, wire.STDOUT, wire.STDERR, wire.OUTCOME, wire.CLEAN]
+KINDS = [wire.READY, wire.STDOUT, wire.STDERR, wire.OUTCOME, wire.WAITING, wire.CLEAN]
 COUNT = 4
 TESTS = [str(n) for n in range(COUNT)]
 
