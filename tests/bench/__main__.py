@@ -19,6 +19,7 @@ from tests.bench.browser import browser_program, browsers, click_to_text
 from tests.bench.commits import journal
 from tests.bench.keystroke import back_to_back, beside_runs, many_rooms, one_room
 from tests.bench.measure import BenchError, Comparison
+from tests.bench.neighbours import neighbours
 from tests.bench.runs import interpreter, runs
 from tests.bench.sandboxes import sandboxes
 from tests.bench.servers import folder_on_disk, product, relay
@@ -45,6 +46,7 @@ class Plan:
     busy_blocks: int = 3
     busy_block_s: float = 5.0
     sandbox_blocks: int = 3
+    neighbours: int = 15
     sandbox_block_s: float = 5.0
 
 
@@ -59,6 +61,7 @@ QUICK = Plan(
     browser_presses=15,
     busy_blocks=1,
     sandbox_blocks=1,
+    neighbours=4,
 )
 
 
@@ -106,6 +109,8 @@ async def _measure(plan: Plan) -> dict[str, Any]:
             )
         _tell("The pool by itself")
         found += await sandboxes(folder, plan.runs, plan.sandbox_blocks, plan.sandbox_block_s)
+        _tell("Neighbours")
+        found += await neighbours(plan.neighbours)
         _tell("The journal")
         found += await journal(folder, plan.appends, plan.groups)
     machine["load_at_end"] = os.getloadavg()[0]
