@@ -37,7 +37,8 @@ LOOK_EVERY_S = 2.0
 """With the engine's own two seconds to answer, one that went away is noticed within four."""
 SWEEP_EVERY_S = 60.0
 MAKERS = 2
-"""More at once make no more containers a second on a small machine, and slow what runs beside."""
+"""More at once make no more containers a second on a small machine, and slow what runs beside.
+One does while nobody is in line: the machine has people's typing to serve first."""
 TRY_AGAIN_S = 1.0
 TRY_AGAIN_AT_MOST_S = 8.0
 FAILURES_TOLD = 2
@@ -81,6 +82,7 @@ class Pool:
         self._failures = 0
         self._turn = asyncio.Semaphore(MAKERS)
         self._short = asyncio.Event()
+        self._hurry = asyncio.Event()
         self._look_now = asyncio.Event()
         self._why_unavailable: str | None = "The Docker engine has not answered yet."
         self._burials: asyncio.TaskGroup
@@ -93,7 +95,8 @@ class Pool:
             stack.callback(self._bury_ready)
             group = await stack.enter_async_context(asyncio.TaskGroup())
             await self._look()
-            work = [self._keep_looking(), self._sweep(), *(self._make() for _ in range(MAKERS))]
+            work = [self._keep_looking(), self._sweep(), self._make(self._short)]
+            work += [self._make(self._hurry) for _ in range(MAKERS - 1)]
             for task in [group.create_task(one) for one in work]:
                 stack.callback(task.cancel)
             self._background = stack.pop_all()
@@ -231,15 +234,14 @@ class Pool:
 
     def _ask_for_more(self) -> None:
         wanted = self._warm or any(request.is_usual for request in self._line.order())
-        if self.available and len(self._ready) + self._being_made < wanted:
-            self._short.set()
-        else:
-            self._short.clear()
+        is_short = self.available and len(self._ready) + self._being_made < wanted
+        _set(self._short, is_short)
+        _set(self._hurry, is_short and len(self._line) > 0)
 
-    async def _make(self) -> None:
+    async def _make(self, wanted: asyncio.Event) -> None:
         while True:
-            await self._short.wait()
-            if not self._short.is_set():
+            await wanted.wait()
+            if not wanted.is_set():
                 continue  # the other maker was quicker
             self._being_made += 1
             self._ask_for_more()
@@ -316,6 +318,13 @@ class Pool:
 def pause_s(failures: int) -> float:
     """How long a maker pauses after so many containers in a row that did not come up."""
     return float(min(TRY_AGAIN_S * 2 ** (failures - 1), TRY_AGAIN_AT_MOST_S))
+
+
+def _set(event: asyncio.Event, to: bool) -> None:
+    if to:
+        event.set()
+    else:
+        event.clear()
 
 
 def _tell_nobody(_position: int) -> None:
