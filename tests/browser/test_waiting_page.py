@@ -86,7 +86,10 @@ async def test_people_see_that_a_run_waits_and_when_it_has_its_sandbox(
 
         await dominique.click("#stop")
         await expect(dominique.page.locator("#results .verdict.warn")).to_have_text("arrêté")
-        assert await camille.page.evaluate("heard") == ["Waiting for a sandbox, you are next"]
+        assert await camille.page.evaluate("heard") == [
+            "Waiting for a sandbox, you are next",
+            "The program waits for input.",
+        ]
         assert await ada.page.evaluate("heard") == ["Waiting for a sandbox, 1st in line"]
 
 

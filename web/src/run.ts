@@ -62,8 +62,9 @@ export class RunBar {
     form.dataset["waits"] = String(typing.at(-1)?.kind === "input_awaited");
     if (form.hidden === !show) return;
     form.hidden = !show;
-    if (show) announce(t("The program waits for input."));
-    if (show && run?.by === this.room.model.you?.id && document.activeElement === byId("run-program")) {
+    if (!show || run?.by !== this.room.model.you?.id) return;
+    announce(t("The program waits for input."));
+    if (document.activeElement === byId("run-program")) {
       this.line.focus();
     }
   }
