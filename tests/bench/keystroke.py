@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from tests.bench.measure import Comparison, Side, by_turns, columns
+from server.settings import ROOT
+from tests.bench.measure import BenchError, Comparison, Side, by_turns, columns
 from tests.bench.rooms import Press, Room, product_room, relay_room
 from tests.bench.runs import running_all_the_time
 from tests.bench.servers import Product
@@ -101,15 +103,33 @@ async def beside_runs(product: Product, rooms: int, blocks: int, block_s: float)
             async with running_all_the_time(product):
                 return await _all_type(ours, block_s, PRESS_EVERY_S)
 
-        async def at_rest() -> Block:
-            return await _all_type(ours, block_s, PRESS_EVERY_S)
+        async def limits() -> tuple[Block, Block]:
+            rest = await _all_type(ours, block_s, PRESS_EVERY_S)
+            async with _engine_busy(block_s):
+                return rest, await _all_type(ours, block_s, PRESS_EVERY_S)
 
-        taken = [pair async for pair in by_turns(busy, at_rest, blocks, REFILLED_S)]
+        taken = [pair async for pair in by_turns(busy, limits, blocks, REFILLED_S)]
+    refilling, bare = columns(taken)
     sides = [
-        Side(name, tuple(press.other_ms for block in side for press in block))
-        for name, side in zip(("while the pool refills", "at rest"), columns(taken), strict=True)
+        Side(name, tuple(press.other_ms for block in blocks_of for press in block))
+        for name, blocks_of in (
+            ("while the pool refills", refilling),
+            ("at rest", [rest for rest, _ in bare]),
+            ("engine busy, nothing of Viva's", [beside for _, beside in bare]),
+        )
     ]
-    return Comparison(f"key press, {rooms} rooms typing", sides[0], (sides[1],))
+    return Comparison(f"key press, {rooms} rooms typing", sides[0], tuple(sides[1:]))
+
+
+@asynccontextmanager
+async def _engine_busy(seconds: float) -> AsyncIterator[None]:
+    """Another process has the engine make containers, as fast as the pool would."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.raw_engine", str(seconds)), cwd=ROOT
+    )
+    yield
+    if await process.wait():
+        raise BenchError("tests.bench.raw_engine failed.")
 
 
 Block = list[Press]

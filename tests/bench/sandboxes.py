@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import docker
-from docker.errors import APIError, NotFound
 
-from sandbox.container import EngineSettings, creation
-from sandbox.contract import Limits, Mode, Outcome, Output, Submission, TestInput
+from sandbox.contract import Mode, Outcome, Output, Submission, TestInput
 from sandbox.engine import LABEL, OWNER_LABEL
 from sandbox.pool import MAKERS, Pool
 from server.core.judge import Verdict, judge, overall, submission_for
@@ -22,6 +19,7 @@ from server.core.problem import Part
 from server.core.values import decode
 from server.library import Library
 from tests.bench.measure import BenchError, Comparison, Side, by_turns, columns, ms_since
+from tests.bench.raw_engine import make_and_remove
 from tests.bench.runs import PROGRAM, Bare, Timing, compared
 from tests.bench.servers import PROBLEM, PROBLEMS
 
@@ -178,37 +176,8 @@ async def _runs_a_second(pool: Pool, block_s: float) -> float:
 async def _made_a_second(block_s: float) -> float:
     """The bare limit: the engine makes, starts and removes the same containers, without a run."""
     began = time.perf_counter()
-    makers = [asyncio.to_thread(_make_and_remove, began + block_s) for _ in range(MAKERS)]
+    makers = [asyncio.to_thread(make_and_remove, began + block_s) for _ in range(MAKERS)]
     return sum(await asyncio.gather(*makers)) / (time.perf_counter() - began)
-
-
-def _make_and_remove(until: float) -> int:
-    client = docker.APIClient()
-    done = 0
-    labels = {LABEL: "1", OWNER_LABEL: f"bench {os.getpid()} 0 0"}
-    config = creation(EngineSettings(), labels, Limits().memory_bytes)
-    try:
-        while time.perf_counter() < until:
-            name = f"viva-bench-{secrets.token_hex(8)}"
-            client.create_container_from_config(config, name)  # type: ignore[no-untyped-call]
-            client.start(name)
-            _remove(client, name)
-            done += 1
-    finally:
-        client.close()
-    return done
-
-
-def _remove(client: docker.APIClient, name: str) -> None:
-    while True:
-        try:
-            client.remove_container(name, force=True)
-        except NotFound:
-            return
-        except APIError as error:
-            if error.status_code not in (409, 500):  # it is on its way already
-                raise
-            time.sleep(POLL_S)
 
 
 async def _memory_mb(pool: Pool) -> tuple[float, ...]:
