@@ -10,7 +10,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import asdict, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import structlog
 import typer
@@ -19,14 +19,18 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from sandbox.contract import SandboxError
-from server import sandbox_cli, serving
-from server.api import InterviewRequest, create_interview, detail_of
-from server.app import open_parts, open_sandbox
-from server.checking import check_library
+from server import sandbox_cli
 from server.core.errors import VivaError
-from server.library import Library
-from server.problem_files.read import ProblemFileError
+from server.sandboxes import open_sandbox
 from server.settings import Settings
+
+if TYPE_CHECKING:
+    from server.api import InterviewRequest
+    from server.library import Library
+    from server.problem_files.read import ProblemFileError
+
+# What only one command needs is imported there: a program in the sandbox is over long before the
+# web's packages are loaded.
 
 cli = typer.Typer(
     help="Viva: live-coding interviews, self-hosted.",
@@ -79,6 +83,8 @@ def serve(
     ] = False,
 ) -> None:
     """Serve interviews until Ctrl-C. Settings not given here come from VIVA_* variables."""
+    from server import serving
+
     given: dict[str, Any] = {"host": host, "port": port, "data": data, "problems": problems}
     chosen = {name: value for name, value in given.items() if value is not None}
     _run(lambda settings: serving.serve(replace(settings, **chosen), out, demo))
@@ -93,6 +99,8 @@ def sign_in() -> None:
 async def _new_sign_in(settings: Settings) -> None:
     if settings.admin_token:
         raise VivaError("VIVA_ADMIN_TOKEN is set: sign in with it, at /sign-in.")
+    from server.app import open_parts
+
     async with open_parts(replace(settings, sandbox=False)) as parts:
         token = await parts.access.new_admin_token(end_sign_ins=True)
     out.print(f"{settings.url}/sign-in/{token}")
@@ -113,6 +121,8 @@ def interview_new(
     ] = None,
 ) -> None:
     """Make an interview and print its links, this once."""
+    from server.api import InterviewRequest, detail_of
+
     given = {"public_url": url or None, "data": data}
     chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     try:
@@ -129,6 +139,9 @@ def interview_new(
 
 
 async def _new_interview(settings: Settings, request: InterviewRequest) -> None:
+    from server.api import create_interview
+    from server.app import open_parts
+
     async with open_parts(replace(settings, sandbox=False)) as parts:
         _, links = await create_interview(parts, request)
     for role, link in links.items():
@@ -151,6 +164,8 @@ def problems_check(
 
 
 async def _check(settings: Settings, folder: Path, slugs: list[str], form: Format) -> None:
+    from server.library import Library
+
     library = await asyncio.to_thread(Library, folder)
     try:
         found = await _findings(library, slugs, settings)
@@ -171,6 +186,9 @@ async def _check(settings: Settings, folder: Path, slugs: list[str], form: Forma
 async def _findings(
     library: Library, slugs: list[str], settings: Settings
 ) -> list[ProblemFileError]:
+    from server.checking import check_library
+    from server.problem_files.read import ProblemFileError
+
     found: list[ProblemFileError] = []
     async with open_sandbox(settings) as sandbox:
         with err.status("Reading problems …") as status:

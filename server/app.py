@@ -14,9 +14,7 @@ from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from sandbox.container import EngineSettings
 from sandbox.contract import Sandbox
-from sandbox.pool import Pool
 from server import __version__, api, home, pages
 from server.access import Access
 from server.archive import Archive
@@ -24,8 +22,8 @@ from server.core.errors import VivaError
 from server.host import open_host
 from server.journal import open_journal
 from server.library import Library
-from server.no_sandbox import NoSandbox
 from server.parts import Parts
+from server.sandboxes import open_sandbox
 from server.settings import ROOT, Settings
 from server.store import open_store
 from server.strings import Strings
@@ -76,23 +74,6 @@ async def _watch(library: Library, workshop: Workshop) -> None:
     async for _ in library.watch():
         workshop.look_again()
         log.info("problems read again", found=len(library.problems), errors=len(library.errors))
-
-
-@asynccontextmanager
-async def open_sandbox(settings: Settings) -> AsyncIterator[Sandbox]:
-    """Where programs run: containers of the engine on this machine, or nowhere."""
-    if not settings.sandbox:
-        yield NoSandbox("Running is switched off by VIVA_SANDBOX=off.")
-        return
-    async with Pool(
-        engine_settings(settings), settings.sandbox_runs, settings.sandbox_warm
-    ) as pool:
-        yield pool
-
-
-def engine_settings(settings: Settings) -> EngineSettings:
-    """Which containers programs run in."""
-    return EngineSettings(image=settings.sandbox_image, runtime=settings.sandbox_runtime or None)
 
 
 def build_app(parts: Parts) -> ASGIApp:

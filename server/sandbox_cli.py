@@ -20,8 +20,8 @@ from sandbox.checks import Check, State
 from sandbox.contract import KIB, MIB, Limits, Mode, SandboxError, Submission, TestInput
 from sandbox.doctor import Report, examine
 from server import terminal
-from server.app import engine_settings, open_sandbox
 from server.core.errors import VivaError
+from server.sandboxes import engine_settings, open_sandbox
 from server.settings import Settings
 
 commands = typer.Typer(help="The sandbox by itself.", no_args_is_help=True)

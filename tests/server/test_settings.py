@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from server.app import engine_settings
+from server.sandboxes import engine_settings
 from server.settings import Settings, SettingsError
 
 
