@@ -45,6 +45,8 @@ T = TypeVar("T")
 DEFAULT_URL = "unix:///var/run/docker.sock"
 LABEL = "viva.sandbox"
 OWNER_LABEL = "viva.owner"
+OWNER_PARTS = 3
+"""Of the owner's label, after the machine: process, its start, an engine of it."""
 CALL_TIMEOUT_S = 10
 LOOK_TIMEOUT_S = 2
 FORGOTTEN_AFTER_S = 600
@@ -138,7 +140,11 @@ class Engine:
         Programs can fill a container's memory with what is no process's own (files in memory, what
         waits in sockets), and can make themselves as dear to the kernel as the harness is.
         """
-        return await self._call(_was_killed, container.name, since)
+        try:
+            async with asyncio.timeout(TOLD_WITHIN_S + LOOK_TIMEOUT_S):
+                return await self._call(_was_killed, container.name, since)
+        except TimeoutError:
+            return False
 
     @asynccontextmanager
     async def container(self, memory_bytes: int) -> AsyncIterator[Container]:
@@ -235,9 +241,9 @@ class Engine:
         owner = str(listed["Labels"].get(OWNER_LABEL, ""))
         if owner == self._owner:
             return not self._in_use.intersection(name.lstrip("/") for name in listed["Names"])
-        machine, _, process = owner.partition(" ")
-        if machine == _machine():
-            pid, started_at, _ = process.split(" ")
+        machine, *process = owner.split(" ")
+        if machine == _machine() and len(process) == OWNER_PARTS and process[0].isdigit():
+            pid, started_at, _ = process
             return _started_at(int(pid)) != started_at
         # Another machine's, or from before a reboot. A running one ends with its owner's stream.
         age_s = time.time() - float(listed["Created"])

@@ -144,7 +144,7 @@ class Pool:
             run.use(container or await self._make_for(request))
             yield run
         finally:
-            run.leave()
+            run.end()
             self._line.end(request)
             self._serve()
 
@@ -211,7 +211,8 @@ class Pool:
     def _next(self) -> _Request | None:
         """The first in line whom waiting for the makers does not hold up."""
         for request in self._line.order():
-            if self._ready or not request.is_usual:
+            # One that was given up leaves the line in its own next step, not before.
+            if not request.granted.done() and (self._ready or not request.is_usual):
                 return request
         return None
 

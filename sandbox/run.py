@@ -79,6 +79,8 @@ class PoolRun:
         self._first: list[tuple[int, bytes]] = []
         self._is_clean = False
         self._stopped = False
+        self._ended = False
+        self._may_retry = submission.mode is not Mode.INTERACTIVE
         self._until = 0.0
         self._waiting: asyncio.Timeout | None = None
         self._typed_early: list[tuple[int, bytes]] | None = []
@@ -102,6 +104,11 @@ class PoolRun:
         if self._container is not None:
             self._supply.bury(self._container)
         self._container = None
+
+    def end(self) -> None:
+        """Leave, and take no other container."""
+        self._ended = True
+        self.leave()
 
     async def __aiter__(self) -> AsyncIterator[RunEvent]:
         rest = deque(self._submission.tests)
@@ -144,7 +151,7 @@ class PoolRun:
         """Kill the program: its test ends as `STOPPED`, or none does where none is under way."""
         self._stopped = True
         self._until = asyncio.get_running_loop().time() + STOP_GRACE_S
-        if self._waiting is not None:
+        if self._waiting is not None and not self._waiting.expired():
             self._waiting.reschedule(self._until)
         await self._tell(wire.STOP)
 
@@ -221,7 +228,12 @@ class PoolRun:
         except wire.WireError as error:
             raise ContainerDiedError(f"The container died: it sent {error}.") from error
         except ContainerDiedError as error:
-            await self._leave_if_out_of_memory(container, since, error)
+            if await self._supply.ran_out_of_memory(container, since):
+                self.leave()
+            elif self._may_retry:
+                self._retry_after(error)
+            else:
+                raise
         except TimeoutError:
             self.leave()
             await self._rule_out_the_engine()
@@ -255,7 +267,29 @@ class PoolRun:
         return events
 
     async def _run_test(self, test: TestInput) -> AsyncIterator[RunEvent]:
-        """Everything that comes of one test in a process of its own."""
+        """Everything that comes of one test in a process of its own.
+
+        A container that dies of itself is our fault: once in a run, another takes its place, if
+        nothing has been told of the test yet.
+        """
+        is_told = False
+        try:
+            async for event in self._attempt(test):
+                is_told = True
+                yield event
+        except ContainerDiedError as error:
+            if is_told or not self._may_retry:
+                raise
+            self._retry_after(error)
+            async for event in self._attempt(test):
+                yield event
+
+    def _retry_after(self, error: ContainerDiedError) -> None:
+        _log.warning("what a run had handed in goes to another container: %s", error)
+        self._may_retry = False
+        self.leave()
+
+    async def _attempt(self, test: TestInput) -> AsyncIterator[RunEvent]:
         container = await self._clean_container()
         if self._stopped:
             return
@@ -271,8 +305,10 @@ class PoolRun:
                         yield shown
         except wire.WireError as error:
             raise ContainerDiedError(f"The container died: it sent {error}.") from error
-        except ContainerDiedError as error:
-            await self._leave_if_out_of_memory(container, since, error)
+        except ContainerDiedError:
+            if not await self._supply.ran_out_of_memory(container, since):
+                raise
+            self.leave()
             elapsed_ms = (time.monotonic() - began) * 1000
             outcome = transcript.cut_short(Ended.MEMORY_LIMIT, elapsed_ms)
             yield replace(outcome, memory_bytes=container.memory_bytes)
@@ -281,14 +317,6 @@ class PoolRun:
             time_ms = (time.monotonic() - began) * 1000
             await self._rule_out_the_engine()
             yield transcript.cut_short(self._why_ended(), time_ms)
-
-    async def _leave_if_out_of_memory(
-        self, container: Container, since: float, error: ContainerDiedError
-    ) -> None:
-        """Have done with a container that a program's memory ended; else raise `error`."""
-        if not await self._supply.ran_out_of_memory(container, since):
-            raise error
-        self.leave()
 
     async def _start(self, container: Container, test: TestInput) -> None:
         frames = [(wire.TEST, bodies.test(self._submission, test))]

@@ -11,6 +11,7 @@ import msgspec
 import structlog
 
 from sandbox.contract import (
+    ImageMissingError,
     InputWanted,
     Outcome,
     Output,
@@ -55,6 +56,13 @@ ATTEMPTS = 2
 SANDBOX_AWAY = (
     "The sandbox went away before this run had its result. The code is not to blame: "
     "run it again in a moment."
+)
+IMAGE_MISSING = (
+    "The packages that this problem asks for are not on the server yet. The code is not to blame: "
+    "whoever runs the server finds the cure in its log."
+)
+SANDBOX_FAILED = (
+    "The sandbox failed in the middle of this run. The code is not to blame: run it again."
 )
 """What people read then; what is wrong with the engine, and its cure, are for the log."""
 
@@ -331,10 +339,11 @@ class Performance:
                 await self._attempt()
             except SandboxUnavailableError as error:
                 log.warning("a run lost its sandbox", room=self._owner, error=str(error))
-                failure = SANDBOX_AWAY
+                failure = IMAGE_MISSING if isinstance(error, ImageMissingError) else SANDBOX_AWAY
                 break
             except SandboxError as error:
-                failure = str(error)
+                log.warning("a run failed in its sandbox", room=self._owner, error=str(error))
+                failure = SANDBOX_FAILED
                 if self._tally.begun:
                     break
             else:

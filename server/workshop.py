@@ -52,6 +52,8 @@ class Workshop:
                 await self.make_waiting()
             except StoreUnavailableError as error:
                 log.warning("what was made cannot be kept", error=str(error))
+            except Exception:  # this is its task's edge: other problems are still to be made
+                log.exception("making a problem ready broke")
             try:
                 async with asyncio.timeout(TRY_AGAIN_S if self._library.waiting else None):
                     await self._changed.wait()

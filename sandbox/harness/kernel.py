@@ -102,13 +102,16 @@ def kill_everything(usage: Usage) -> None:
 
 
 def is_reading_stdin(pid: int) -> bool:
-    """Whether `pid` is blocked in read(0, ...). False where the kernel does not say."""
+    """Whether a thread of `pid` is blocked in read(0, ...). False where the kernel does not say."""
     number = {"x86_64": "0", "aarch64": "63"}.get(os.uname().machine)
     try:
-        call = _text(f"/proc/{pid}/syscall").split()
+        calls = [
+            _text(f"/proc/{pid}/task/{thread}/syscall").split()
+            for thread in os.listdir(f"/proc/{pid}/task")  # noqa: PTH208  # see the module's top
+        ]
     except OSError:
         return False
-    return len(call) > 1 and call[0] == number and int(call[1], 16) == 0
+    return any(len(call) > 1 and call[0] == number and int(call[1], 16) == 0 for call in calls)
 
 
 def volunteer_for_oom_kill() -> None:

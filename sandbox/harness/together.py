@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import time
 
 from sandbox import wire
@@ -70,7 +71,9 @@ class Together:
         return self._pid in self._usage.statuses
 
     def _final_peak_bytes(self) -> int:
-        """As `kernel.peak_bytes`, of a process that is about to be over, or is."""
+        """As `kernel.peak_bytes`, of a process whose first thread is over: so is the batch, then."""
+        if self._pid not in self._usage.statuses:
+            os.kill(self._pid, signal.SIGKILL)  # others of its threads may go on
         while self._pid not in self._usage.statuses:
             self._usage.reap(0)
         return self._usage.memory_bytes

@@ -12,11 +12,16 @@ const BUTTONS: readonly [id: string, what: What][] = [
   ["submit", "tests"],
 ];
 
+/** A program that ends sooner never shows the line for typing: nothing jumps. */
+const LONG_MS = 1000;
+
 /** What keeps somebody from running, in words; null where nothing does. */
 type Reason = string | null;
 
 export class RunBar {
   private run: RunState | null = null;
+  private timedRun = "";
+  private longRun = "";
   private readonly stdin = byId<HTMLTextAreaElement>("stdin");
   private readonly line = byId<HTMLInputElement>("stdin-line");
 
@@ -49,24 +54,42 @@ export class RunBar {
     this.updateLine(doc);
   }
 
-  /** The line for typing comes when a program first waits for it, and stays until its end. */
+  /**
+   * The line for typing comes when a program first waits for it, or has run for so long that it may
+   * wait where the server does not see it; it stays until its end.
+   */
   private updateLine(doc: string): void {
-    const run = this.run?.doc === doc ? this.run : null;
+    const run = this.run?.doc === doc && this.run.place === 0 ? this.run : null;
+    const takesInput = run?.what === "program" && typeof run.stdin !== "string";
+    const runsLong = takesInput && this.runsLong(run, doc);
     const typing = (run?.events ?? []).filter(
       (event) => event.kind === "input_awaited" || event.kind === "stdin_written",
     );
     const asked = typing.some((event) => event.kind === "input_awaited");
     const ended = typing.some((event) => event.kind === "stdin_written" && event.eof);
-    const show = asked && !ended && this.mayRun;
+    const show = (asked || runsLong) && !ended && this.mayRun;
     const form = byId("stdin-form");
     form.dataset["waits"] = String(typing.at(-1)?.kind === "input_awaited");
     if (form.hidden === !show) return;
     form.hidden = !show;
     if (!show || run?.by !== this.room.model.you?.id) return;
-    announce(t("The program waits for input."));
+    if (asked) announce(t("The program waits for input."));
     if (document.activeElement === byId("run-program")) {
       this.line.focus();
     }
+  }
+
+  /** Whether a run has been seen under way for a while; if not yet, the page is updated then. */
+  private runsLong(run: RunState, doc: string): boolean {
+    if (this.longRun === run.run) return true;
+    if (this.timedRun !== run.run) {
+      this.timedRun = run.run;
+      window.setTimeout(() => {
+        this.longRun = run.run;
+        this.updateLine(doc);
+      }, LONG_MS);
+    }
+    return false;
   }
 
   private start(what: What): void {
