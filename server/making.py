@@ -72,11 +72,21 @@ def _input_of(part: Part, made: Any) -> dict[str, Any]:
             raise NotMadeError(f"it made a {type(made).__name__}, not the text on stdin")
         return {"stdin": made}
     if not isinstance(made, list):
-        mend = "A generator returns the list of arguments, one item per parameter."
-        raise NotMadeError(f"it made a {type(made).__name__}, not a list of arguments", mend)
+        what, mend = _WANTED[part.mode]
+        raise NotMadeError(f"it made a {type(made).__name__}, not a list of {what}", mend)
     for message, mend in _misfits(part, made):
         raise NotMadeError(f"what it made does not fit{message}", mend)
     return {"args": tuple(made)}
+
+
+_CALLS_MEND = "A generator returns the list of calls, new first."
+_WANTED = {
+    "function": (
+        "arguments",
+        "A generator returns the list of arguments, one item per parameter.",
+    ),
+    "class": ("calls", _CALLS_MEND),
+}
 
 
 def _misfits(part: Part, made: list[Any]) -> Iterator[tuple[str, str]]:
@@ -84,7 +94,7 @@ def _misfits(part: Part, made: list[Any]) -> Iterator[tuple[str, str]]:
         yield from argument_complaints(made, part.signature)
     elif isinstance(part.signature, ClassSignature):
         if not made:
-            yield ": there is no call", "A generator returns the list of calls, new first."
+            yield ": there is no call", _CALLS_MEND
         for found in calls_complaints(made, part.signature) if made else ():
             yield found.message, found.mend
 

@@ -105,7 +105,7 @@ except BaseException as error:
 out.write(text)
 """
 _PARENT = """
-import base64, json, subprocess, sys, zlib
+import base64, json, os, subprocess, sys, zlib
 
 def generate(child, job):
     first, *others = [run(child, json.dumps(job), hash_seed) for hash_seed in "1234"]
@@ -115,11 +115,11 @@ def generate(child, job):
 
 def run(child, job, hash_seed):
     done = subprocess.run(
-        [sys.executable, "-S", "-s", "-B", "-c", child],
+        [sys.executable, "-s", "-B", "-c", child],
         input=job.encode(),
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
-        env={"PYTHONHASHSEED": hash_seed},
+        env={**os.environ, "PYTHONHASHSEED": hash_seed},
     )
     if done.returncode == 0 and done.stdout:
         return done.stdout
@@ -130,6 +130,7 @@ def run(child, job, hash_seed):
 
 Two would find too little: a set of three comes in the same order every sixth time. Of the others'
 results only one that differs comes along. Packed, a large case fits into what one test may return.
+They have `site` and the image's environment, or they could import none of the image's packages.
 """
 
 

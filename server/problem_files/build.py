@@ -184,7 +184,7 @@ def _stage(said: StageFile, main: Part | None, path: Path, notes: Notes) -> _Sta
     default = Compare(kind="tokens" if mode == "program" else "exact")
     compare = _compare(said, base, entry, path, notes) or default
     if mode != "program" and compare.kind == "tokens":
-        mend = f"For a {mode}: exact, unordered or {{float: 1e-6}}."
+        mend = f"For a {mode}: exact, unordered, {{float: 1e-6}} or {{checker: ...}}."
         notes.at((*path, "compare"), "tokens are compared in what a program prints", mend)
     generators = said.generators or (base.generators if base else "")
     # What is wrong with part 1's has been told there.

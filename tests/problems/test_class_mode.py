@@ -406,7 +406,7 @@ def test_the_class_that_these_tests_break_is_whole() -> None:
          ['9:79: the signature of "add" stands twice']),
         ("types:", "compare: tokens\ntypes:",
          ["10:10: tokens are compared in what a program prints"
-          " | For a class: exact, unordered or {float: 1e-6}."]),
+          " | For a class: exact, unordered, {float: 1e-6} or {checker: ...}."]),
         (CALLS, "args: [1]",
          ['17:9: case "one item" has args, but a class takes calls'
           " | Write  calls: [[new, ...], [add, ...]]"]),

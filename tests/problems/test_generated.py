@@ -379,58 +379,6 @@ async def test_a_generator_that_breaks_has_its_line_in_a_container() -> None:
     assert source.place(finding.part, finding.path, finding.line) == (12, 1)
 
 
-LIMITER = (Path(__file__).parent / "data" / "bench-limiter.yaml").read_text("utf-8")
-CALLS = """\
-generators: |
-  def calls(rng, n):
-      now = sorted(rng.randrange(50) for _ in range(n))
-      return [["new", 2, 10]] + [["allow", rng.choice("ab"), one] for one in now]
-valid: |
-  def valid(calls):
-      assert calls[0][0] == "new", "an object is made first"
-tests:
-"""
-
-
-def limiter(*changes: tuple[str, str]) -> str:
-    text = LIMITER.replace("tests:\n", CALLS, 1)
-    text = text.replace("  - group: window\n    points: 40\n    cases:\n", WINDOW, 1)
-    for before, after in changes:
-        assert text.count(before) == 1, before
-        text = text.replace(before, after)
-    return text
-
-
-WINDOW = """\
-  - group: window
-    points: 40
-    cases:
-      - gen: calls(n=30, seed=1)
-"""
-
-
-async def test_the_calls_of_a_class_may_be_generated() -> None:
-    source = read(limiter(), "bench-limiter")
-    async with Pool(warm=2) as pool:
-        problem, findings = await completed(source.problem, pool)
-        assert findings == []
-        case = problem.parts[0].case("window/1")
-        assert isinstance(case.expect, list)
-        assert (len(case.calls), len(case.expect), case.expect[0]) == (31, 31, None)
-        wrong = limiter(('[["new", 2, 10]] + [["allow"', '[["new", 2, 10]] + [["alow"'))
-        _, (finding,) = await completed(read(wrong, "bench-limiter").problem, pool)
-    assert finding.message == (
-        'case "calls(n=30, seed=1)": the generator made nothing: what it made does not fit: '
-        'call 2: "alow" is no method of RateLimiter'
-    )
-
-
-def test_a_generated_case_of_a_class_writes_no_calls() -> None:
-    both = "- gen: calls(n=30, seed=1)\n        calls: [[new, 2, 10]]"
-    (said,) = complaints(limiter(("- gen: calls(n=30, seed=1)", both)), "bench-limiter")
-    assert said.endswith(" has both gen and calls | gen makes the whole input.")
-
-
 PROGRAM = """\
 format: 1
 id: lines

@@ -73,7 +73,7 @@ REFERENCE = "no solution should pass; the first one that does is the reference"
          ['9:10: "compare" needs a tolerance between 0 and 1 | Such as {float: 1e-6}.']),
         ("mode: function", "mode: function\ncompare: tokens",
          ["9:10: tokens are compared in what a program prints"
-          " | For a function: exact, unordered or {float: 1e-6}."]),
+          " | For a function: exact, unordered, {float: 1e-6} or {checker: ...}."]),
         ("expect: [4]", "raises: Value Error",
          ['21:17: "raises" should be the name of an exception, got "Value Error"'
           " | Such as ValueError."]),
