@@ -71,7 +71,7 @@ class Together:
         return self._pid in self._usage.statuses
 
     def _final_peak_bytes(self) -> int:
-        """As `kernel.peak_bytes`, of a process whose first thread is over: so is the batch, then."""
+        """As `kernel.peak_bytes`, of a process whose first thread is over, and so the batch."""
         if self._pid not in self._usage.statuses:
             os.kill(self._pid, signal.SIGKILL)  # others of its threads may go on
         while self._pid not in self._usage.statuses:

@@ -96,10 +96,7 @@ class ChangeSet:
 
     def to_json(self) -> list[int | list[int | str]]:
         """Write CodeMirror's JSON form, with ordinary text in it."""
-        return [
-            section.length if section.text is None else _write_replacement(section)
-            for section in self.sections
-        ]
+        return [part for section in self.sections for part in _written(section)]
 
     @property
     def length_before(self) -> int:
@@ -257,6 +254,16 @@ def _read_line(value: object) -> str:
     if not is_well_formed(value):
         raise _bad("found half of a surrogate pair in a line, wanted whole characters")
     return value
+
+
+def _written(section: Section) -> Iterator[int | list[int | str]]:
+    """The section's parts: more than one where it is longer than a part that is read may be."""
+    left = section.length
+    while left > MAX_LENGTH:
+        yield MAX_LENGTH if section.text is None else [MAX_LENGTH]
+        left -= MAX_LENGTH
+    rest = section._replace(length=left)
+    yield left if section.text is None else _write_replacement(rest)
 
 
 def _write_replacement(section: Section) -> list[int | str]:

@@ -225,6 +225,32 @@ def test_any_bytes_give_each_test_one_outcome_or_a_typed_error(
         assert mode.is_called or outcome.ended is not Ended.RETURNED or outcome.value is not None
 
 
+def _ended_well(value: bytes) -> bytes:
+    record = wire.OutcomeRecord("returned", False, 1, 1, 1, 0, None, 0).pack()
+    report = wire.encode(wire.VALUE, value)
+    frames = wire.encode(wire.OUTCOME, record + report) + wire.encode(wire.CLEAN)
+    return struct.pack(">BxxxI", 1, len(frames)) + frames
+
+
+@pytest.mark.parametrize("batch", ["", "hidden"])
+async def test_one_container_that_dies_of_itself_is_replaced_and_a_second_is_our_error(
+    batch: str,
+) -> None:
+    tests = tuple(TestInput(test, [test], batch=batch) for test in "01")
+    submission = Submission("source", Mode.FUNCTION, tests, entry="f")
+    good = [_ended_well(b"0"), _ended_well(b"1")]
+    for streams, ends_well in (([[], good], True), ([[], [], good], False)):
+        supply = _Scripted(deque(streams))
+        run = PoolRun(supply, submission, lambda _: True)
+        run.use(await supply.another(submission.memory_bytes))
+        if ends_well:
+            outcomes = [event async for event in run if isinstance(event, Outcome)]
+            assert [(one.test, one.value) for one in outcomes] == [("0", "0"), ("1", "1")]
+        else:
+            with pytest.raises(SandboxError, match="died"):
+                [event async for event in run]
+
+
 @pytest.mark.parametrize("batch", ["", "hidden"])
 async def test_a_harness_that_says_nothing_is_ended_by_the_host(batch: str) -> None:
     """Its own clock is the host's second line; what is left runs in another container."""

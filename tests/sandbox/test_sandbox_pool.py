@@ -198,6 +198,25 @@ async def test_a_pool_that_keeps_none_ready_makes_one_for_whoever_comes() -> Non
 # Containers that die or do not come up.
 
 
+async def test_a_run_given_up_in_line_is_not_served_when_another_is_given_up_at_once() -> None:
+    """As at a shutdown: it leaves the line in its own next step, after the other has left."""
+    async with Pool(engine=FakeEngine(), size=1, warm=1) as pool:
+        inside = Visitor(pool)
+        await _until(lambda: inside.is_inside)
+        in_line = Visitor(pool)
+        await _until(lambda: in_line.places == [1])
+        await _until(lambda: pool.ready == 1)
+        for visitor in (inside, in_line):
+            visitor.task.cancel()
+        await asyncio.wait([inside.task, in_line.task])
+        assert inside.task.cancelled()
+        assert in_line.task.cancelled()
+        later = Visitor(pool)
+        await _until(lambda: later.is_inside)
+        later.leave.set()
+        await later.task
+
+
 async def test_a_dead_container_is_never_handed_out() -> None:
     """The next run gets the living one behind it, and the dead one's place is filled."""
     engine = FakeEngine()
