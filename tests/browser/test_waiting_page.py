@@ -74,8 +74,10 @@ async def test_people_see_that_a_run_waits_and_when_it_has_its_sandbox(
         for page in (camille.page, ada.page, dominique.page):
             await expect(page.locator("#stop")).to_be_enabled()
 
-        await bo.page.locator("#stdin-line").fill("go")
+        await expect(bo.page.locator("#stdin-line")).to_be_focused()
+        await bo.page.keyboard.type("go")
         await bo.page.keyboard.press("Enter")
+        await expect(bo.page.locator("#run-program")).to_be_focused()
         await expect(camille.page.locator("#output")).to_contain_text("line?")
         for page in (camille.page, ada.page):
             await expect(page.locator("#results .verdict.busy")).to_be_visible()
@@ -88,7 +90,7 @@ async def test_people_see_that_a_run_waits_and_when_it_has_its_sandbox(
         await expect(dominique.page.locator("#results .verdict.warn")).to_have_text("arrêté")
         assert await camille.page.evaluate("heard") == [
             "Waiting for a sandbox, you are next",
-            "The program waits for input.",
+            "line? The program waits for input.",
         ]
         assert await ada.page.evaluate("heard") == ["Waiting for a sandbox, 1st in line"]
 

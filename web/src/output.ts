@@ -16,18 +16,31 @@ export class OutputView {
   private streams: Record<string, InertText> = {};
   private last: { key: string; node: Text } | null = null;
   private test: string | null = null;
+  private isProgram = false;
+  private follows = false;
+
+  constructor() {
+    const pane = byId("run-body");
+    // The line for typing takes some of the pane's height: what it asks must not go below the fold.
+    new ResizeObserver(() => {
+      if (this.follows) this.scrollToEnd();
+    }).observe(pane);
+    pane.addEventListener("scroll", () => (this.follows = this.isProgram && this.isAtEnd()));
+  }
 
   /** Show what `run` printed; null for a document that has not been run. */
   update(run: RunState | null): void {
     if (run?.run !== this.run) this.clear(run?.run ?? "");
-    const pinned = this.isAtEnd();
+    this.isProgram = run?.what === "program";
+    const pinned = this.follows || this.isAtEnd();
     for (const event of run?.events.slice(this.taken) ?? []) {
       if (event.kind === "output") this.write(event);
       if (event.kind === "stdin_written" && event.text) this.append("typed", inert(event.text));
       this.taken += 1;
     }
     this.root.parentElement?.toggleAttribute("hidden", this.units === 0);
-    if (pinned && run?.what === "program") this.scrollToEnd();
+    this.follows = pinned && this.isProgram;
+    if (this.follows) this.scrollToEnd();
   }
 
   private clear(run: string): void {

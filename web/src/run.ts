@@ -2,6 +2,7 @@
 import { announce } from "./announce";
 import { byId, setText } from "./dom";
 import type { RoomState, RunState, What } from "./frames";
+import { inert } from "./inert";
 import { runUnderWay } from "./model";
 import type { LiveRoom } from "./room";
 import { t } from "./strings";
@@ -14,6 +15,7 @@ const BUTTONS: readonly [id: string, what: What][] = [
 
 /** A program that ends sooner never shows the line for typing: nothing jumps. */
 const LONG_MS = 1000;
+const ASKED_UNITS = 200;
 
 /** What keeps somebody from running, in words; null where nothing does. */
 type Reason = string | null;
@@ -22,6 +24,9 @@ export class RunBar {
   private run: RunState | null = null;
   private timedRun = "";
   private longRun = "";
+  private toldWaits = 0;
+  /** The latest run was started by the button here, not from the editor or by somebody else. */
+  private startedHere = false;
   private readonly stdin = byId<HTMLTextAreaElement>("stdin");
   private readonly line = byId<HTMLInputElement>("stdin-line");
 
@@ -30,7 +35,12 @@ export class RunBar {
     private readonly mayRun: boolean,
   ) {
     byId("run-bar").hidden = !mayRun;
-    for (const [id, what] of BUTTONS) byId(id).addEventListener("click", () => this.start(what));
+    for (const [id, what] of BUTTONS) {
+      byId(id).addEventListener("click", () => {
+        this.startedHere = document.activeElement === byId(id);
+        this.start(what);
+      });
+    }
     byId("stop").addEventListener("click", () => this.stop());
     byId("stdin-form").addEventListener("submit", (event) => {
       event.preventDefault();
@@ -61,32 +71,39 @@ export class RunBar {
   private updateLine(doc: string): void {
     const run = this.run?.doc === doc && this.run.place === 0 ? this.run : null;
     const takesInput = run?.what === "program" && typeof run.stdin !== "string";
-    const runsLong = takesInput && this.runsLong(run, doc);
+    const runsLong = takesInput && this.runsLong(run);
     const typing = (run?.events ?? []).filter(
       (event) => event.kind === "input_awaited" || event.kind === "stdin_written",
     );
-    const asked = typing.some((event) => event.kind === "input_awaited");
+    const waits = typing.filter((event) => event.kind === "input_awaited").length;
     const ended = typing.some((event) => event.kind === "stdin_written" && event.eof);
-    const show = (asked || runsLong) && !ended && this.mayRun;
+    const show = (waits > 0 || runsLong) && !ended && this.mayRun;
     const form = byId("stdin-form");
     form.dataset["waits"] = String(typing.at(-1)?.kind === "input_awaited");
+    this.tellOfWaits(run, waits);
     if (form.hidden === !show) return;
+    const hadFocus = form.contains(document.activeElement);
     form.hidden = !show;
-    if (!show || run?.by !== this.room.model.you?.id) return;
-    if (asked) announce(t("The program waits for input."));
-    if (document.activeElement === byId("run-program")) {
-      this.line.focus();
+    if (show && this.startedHere && !isTypedInto(document.activeElement)) this.line.focus();
+    if (!show && hadFocus) byId("run-program").focus();
+  }
+
+  /** Whose program waits hears it each time, with what the program asked. */
+  private tellOfWaits(run: RunState | null, waits: number): void {
+    if (run && run.by === this.room.model.you?.id && waits > this.toldWaits) {
+      announce(`${lastPrinted(run)} ${t("The program waits for input.")}`.trim());
     }
+    this.toldWaits = waits;
   }
 
   /** Whether a run has been seen under way for a while; if not yet, the page is updated then. */
-  private runsLong(run: RunState, doc: string): boolean {
+  private runsLong(run: RunState): boolean {
     if (this.longRun === run.run) return true;
     if (this.timedRun !== run.run) {
       this.timedRun = run.run;
       window.setTimeout(() => {
         this.longRun = run.run;
-        this.updateLine(doc);
+        this.updateLine(this.room.editors.current);
       }, LONG_MS);
     }
     return false;
@@ -132,6 +149,16 @@ export class RunBar {
     if (!this.run) return null;
     return this.run.place > 0 ? t("A program is waiting for a sandbox.") : t("A program is running.");
   }
+}
+
+function isTypedInto(element: Element | null): boolean {
+  return element instanceof HTMLElement && (element.isContentEditable || element.matches("input, textarea"));
+}
+
+/** The last line that a program printed, which is most often what it asks for. */
+function lastPrinted(run: RunState): string {
+  const printed = run.events.map((event) => (event.kind === "output" ? event.text : "")).join("");
+  return inert(printed.slice(-ASKED_UNITS)).split("\n").at(-1)?.trim() ?? "";
 }
 
 /** A disabled button says why, and can still be reached by keyboard. */

@@ -158,7 +158,8 @@ function errorLinesOf(run: RunState): ErrorLine[] {
   const texts = new Map<number, string>();
   for (const event of run.events) {
     if (event.kind !== "test_judged" && event.kind !== "run_finished") continue;
-    if (!event.line || texts.has(event.line)) continue;
+    // A test may have asked for the very exception that was raised.
+    if (!event.line || event.verdict === "accepted" || texts.has(event.line)) continue;
     const said = event.kind === "test_judged" ? lastLine(event.detail ?? "") : "";
     texts.set(event.line, said || lastLine(errorOutput(run)) || verdictText(event.verdict));
   }
