@@ -32,7 +32,7 @@ from tests.hosting import PROBLEMS
 from tests.serving import ADMIN_TOKEN
 from tests.typing_client import DOC, Typist, Up
 
-KILLS = 15
+KILLS = 8
 
 
 @dataclass(slots=True)
