@@ -16,6 +16,7 @@ from server.core import messages
 from server.core.events import Role, RunStarted, TestJudged
 from server.core.problem import Problem
 from server.library import Library
+from server.runner import SANDBOX_FAILED
 from server.settings import Settings
 from tests.hosting import Ear, Hosting
 from tests.problems import author_code
@@ -137,12 +138,12 @@ async def test_a_container_that_breaks_under_a_checker_is_tried_once_more(
 async def test_a_checker_that_cannot_be_run_ends_the_run_as_our_fault(
     here: Hosting, sandbox: ScriptedSandbox
 ) -> None:
-    """With the reason; no test counts as failed or passed."""
+    """In words for the candidate, not the engine's; no test counts as failed or passed."""
     _, _, camille, _ = await answered(here, sandbox)
     sandbox.say(SandboxError("the container died"), SandboxError("the container died again"))
     finished = await camille.event("run_finished")
     assert (finished["verdict"], finished["passed"]) == ("judge_error", 0)
-    assert finished["message"] == "the container died again"
+    assert finished["message"] == SANDBOX_FAILED
 
 
 async def test_stop_ends_a_checker_as_well(here: Hosting, sandbox: ScriptedSandbox) -> None:
