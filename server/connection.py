@@ -240,7 +240,8 @@ async def _read(
         outbox.close(BAD_FRAMES, "Too many connections of one participant; close some.")
         return
     connection = Connection(outbox, room, host, participant, hello.client)
-    room.attach(connection, hello.after, host.sandbox_status)
+    recalled = await room.recall(hello.after)
+    room.attach(connection, hello.after, host.sandbox_status, recalled)
     try:
         await _read_commands(websocket, connection)
     except WebSocketDisconnect:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import structlog
@@ -15,13 +15,14 @@ from sandbox.contract import Sandbox
 from server import metrics
 from server.access import Access, new_id
 from server.archive import Archive
-from server.core.decide import Abandon, Command, Create, Sender, decide
+from server.core.checkpoint import UnusableCheckpointError, unpack
+from server.core.decide import Abandon, Command, Create, Sender, TellDamage, decide
 from server.core.errors import VivaError
-from server.core.events import SYSTEM, Entry, InterviewCreated, InterviewEnded
+from server.core.events import SYSTEM, Entry, FrozenProblem, InterviewCreated, InterviewEnded
 from server.core.interview import FORMATS
 from server.core.problem import Problem
 from server.core.room import Room
-from server.journal import Journal
+from server.journal import DamagedJournalError, Journal
 from server.live import LiveRoom, now_ms, numbered, open_room
 from server.store import StoreUnavailableError
 
@@ -38,6 +39,9 @@ DAY_MS = 24 * 3600 * 1000
 
 SANDBOX_LOOK_S = 1.0
 """How often the sandbox's state is looked at, to tell everybody when it changes."""
+
+DRAIN_S = 2.0
+"""How long a server that is told to stop waits for the journal."""
 
 GONE_AWAY = 1001
 ERASED = 4404
@@ -110,6 +114,7 @@ class Host:
         state = Room(problems={problem.id: problem for problem in problems})
         events = decide(state, request, None, now_ms())
         await self._journal.append(room, list(numbered(events, 0, SYSTEM)))
+        await self._journal.flush()
         return room
 
     async def interviews(self, offset: int, limit: int) -> list[Interview]:
@@ -163,22 +168,61 @@ class Host:
             return self._rooms[room][0]
 
     async def _open(self, name: str) -> None:
-        entries = await self.entries(name)
-        created = entries[0].event
-        digests = (
-            [p.hash for p in created.problems] if isinstance(created, InterviewCreated) else []
-        )
-        problems = {problem.id: problem for problem in await self._archive.thaw(digests)}
-        room = open_room(name, self._journal, self._sandbox, problems, entries)
+        start, entries, lost = await self._read(name)
+        await self._journal.flush()  # what a killed process left: to say that it is saved
+        room = open_room(name, self._journal, self._sandbox, start, entries)
         task = self._tasks.create_task(self._serve(room), name=f"room {name}")
         self._rooms[name] = (room, task)
         metrics.rooms_open.set(len(self._rooms))
-        # A run that is under way in the journal was performed by a process that is gone.
         try:
+            if lost:
+                await room.submit(TellDamage(lost))
+            # A run that is under way in the journal was performed by a process that is gone.
             await room.submit(Abandon())
         except VivaError:
             task.cancel()
             raise
+
+    async def _read(self, name: str) -> tuple[Room, list[Entry], int]:
+        """Where to begin, what came after it, and how many entries had to be set aside.
+
+        Raises `UnknownRoomError`.
+        """
+        lost = 0
+        start = await self._start(name)
+        try:
+            entries = await self._journal.read(name, start.seq)
+        except DamagedJournalError as error:
+            if error.seq == 1:
+                raise  # not even the interview's creation can be read
+            lost = await self._journal.set_aside(name, error.seq)
+            log.error("damaged entries set aside", room=name, lost=lost, error=str(error))
+            entries = await self._journal.read(name, start.seq)
+        if start.seq:
+            return start, entries, lost
+        if not entries:
+            raise _unknown(name)
+        created = entries[0].event
+        problems = created.problems if isinstance(created, InterviewCreated) else []
+        return Room(problems=await self._thaw(problems)), entries, lost
+
+    async def _start(self, name: str) -> Room:
+        """The room as of its latest checkpoint; without a usable one, as it was before all."""
+        nothing = Room(problems={})
+        kept = await self._journal.checkpoint(name)
+        if kept is None:
+            return nothing
+        try:
+            room = unpack(kept.body, {})
+        except UnusableCheckpointError as error:
+            log.warning("a checkpoint is passed over", room=name, error=str(error))
+            return nothing
+        frozen = room.interview.problems if room.interview else []
+        return replace(room, problems=await self._thaw(frozen))
+
+    async def _thaw(self, frozen: Sequence[FrozenProblem]) -> Mapping[str, Problem]:
+        thawed = await self._archive.thaw([problem.hash for problem in frozen])
+        return {problem.id: problem for problem in thawed}
 
     async def _serve(self, room: LiveRoom) -> None:
         """Serve a room; one that breaks is closed, and opened afresh when its people come back."""
@@ -239,6 +283,29 @@ class Host:
                 for room, _ in self._rooms.values():
                     room.send_to_all({"type": "sandbox", "status": status})
 
+    # What the journal tells.
+
+    def saved(self, room: str, seq: int) -> None:
+        """All of `room` up to the number `seq` is on the disk: its people hear of it."""
+        if room in self._rooms:
+            self._rooms[room][0].tell_saved(seq)
+
+    def saving(self, ok: bool) -> None:
+        """Nothing can be saved from here on, or all can be again: everybody hears of it."""
+        for room, _ in self._rooms.values():
+            room.send_to_all({"type": "saving", "ok": ok})
+
+    # The end.
+
+    async def drain(self) -> None:
+        """Before the server ends: runs end with a clear word, and browsers know to come back."""
+        try:
+            async with asyncio.timeout(DRAIN_S):
+                await asyncio.gather(*(room.break_off() for room, _ in self._rooms.values()))
+        except TimeoutError:
+            log.warning("the journal is slow: runs are ended when their rooms open again")
+        self.close_connections()
+
     def close_connections(self) -> None:
         """End every connection, so that browsers come back to the process after this one."""
         for room, _ in self._rooms.values():
@@ -264,6 +331,7 @@ async def open_host(
     failure: VivaError | None = None
     async with asyncio.TaskGroup() as tasks:
         host = Host(journal, access, archive, sandbox, tasks, idle_s)
+        journal.listen(host)
         watchers = [
             tasks.create_task(host.evict_idle_forever()),
             tasks.create_task(host.tell_of_sandbox_forever()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import structlog
 
 from sandbox.contract import Sandbox
 from server import metrics
+from server.core.checkpoint import pack
 from server.core.decide import Abandon, Command, Record, Sender, decide
 from server.core.errors import RefusedError, VivaError
 from server.core.events import (
@@ -27,16 +28,21 @@ from server.core.events import (
     StopRequested,
 )
 from server.core.messages import Cursor, encode
-from server.core.problem import Problem
 from server.core.roles import view
-from server.core.room import Participant, Room, evolve, replay
+from server.core.room import Participant, Room, evolve, evolved
 from server.core.snapshot import palette, participants, snapshot
-from server.journal import ConflictError, Journal
+from server.journal import ConflictError, DamagedJournalError, Journal, Kept
 from server.runner import Job, Performance
 from server.store import StoreUnavailableError
 
-TAIL = 20_000
-"""How many entries a room keeps at hand for those who come back; others get the whole state."""
+TAIL = 1_000
+"""How many entries a room keeps at hand for those who come back."""
+
+RECALL = 20_000
+"""How many are read from the journal for somebody who was away longer; past it, the whole state."""
+
+CHECKPOINT_EVERY = 500
+"""A checkpoint is as far behind a room's last entry, at least; and at most about twice as far."""
 
 GROUP = 256
 """How many commands are decided before their events are appended together."""
@@ -114,6 +120,9 @@ class LiveRoom:
         self._closed = False
         self._listeners: set[Listener] = set()
         self._tail: deque[Entry] = deque(maxlen=TAIL)
+        self._saved = state.seq
+        self._behind = state  # what the next checkpoint is made of
+        self._keeping: asyncio.Task[None] | None = None
         # One run at a time is under way; the one before it may still be putting its things away.
         self._running: dict[str, tuple[Performance, asyncio.Task[None]]] = {}
         self.idle_since: float = time.monotonic()
@@ -194,9 +203,7 @@ class LiveRoom:
     async def _catch_up(self) -> None:
         """Take in what another process appended. What it started running, it runs."""
         entries = await self._journal.read(self.name, self.state.seq)
-        state = self.state
-        for entry in entries:
-            state = evolve(state, entry)
+        state = evolved(self.state, entries)
         self._take_over(state, entries)
         for entry in entries:
             if isinstance(entry.event, RunFinished) and entry.event.run in self._running:
@@ -210,15 +217,42 @@ class LiveRoom:
         self._tail.extend(entries)
         for entry in entries:
             self._broadcast(entry)
+        if state.seq - self._behind.seq >= CHECKPOINT_EVERY and self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep(self._behind), name=f"{self.name} keeps")
+            self._behind = state
+
+    async def _keep(self, behind: Room) -> None:
+        """Keep a checkpoint, so that the room opens quickly; without one it opens all the same."""
+        try:
+            kept = Kept(behind.seq, pack(behind).decode())
+            await self._journal.keep_checkpoint(self.name, kept)
+        except StoreUnavailableError as error:
+            log.warning("no checkpoint kept", room=self.name, error=str(error))
+        finally:
+            self._keeping = None
 
     # Whoever is connected.
 
-    def attach(self, listener: Listener, after: int, sandbox: str) -> None:
+    async def recall(self, after: int) -> Sequence[Entry]:
+        """What came after the entry `after` and is not at hand any more, for `attach`."""
+        first = self._tail[0].seq if self._tail else self.state.seq + 1
+        if not 0 < after < first - 1 or self.state.seq - after > RECALL:
+            return ()
+        try:
+            entries = await self._journal.read(self.name, after)
+        except (DamagedJournalError, StoreUnavailableError) as error:
+            log.warning("entries not recalled", room=self.name, error=str(error))
+            return ()
+        return entries
+
+    def attach(
+        self, listener: Listener, after: int, sandbox: str, recalled: Sequence[Entry] = ()
+    ) -> None:
         """Welcome a connection that has seen the entries up to `after`, and keep it posted."""
         if self._closed:
             listener.close(REOPENING, "The room closed just now; reconnecting.")
             return
-        missed = self._missed(after)
+        missed = self._missed(after, recalled)
         welcome: dict[str, Any] = {
             "type": "welcome",
             "you": {
@@ -227,6 +261,8 @@ class LiveRoom:
                 "role": listener.participant.role,
             },
             "seq": self.state.seq,
+            "saved": self._saved,
+            "saving": self._journal.ok,
             "now": now_ms(),
         }
         self._listeners.add(listener)
@@ -283,9 +319,16 @@ class LiveRoom:
         for listener in tuple(self._listeners):
             listener.close(code, reason)
 
-    def _missed(self, after: int) -> list[Entry] | None:
+    def tell_saved(self, seq: int) -> None:
+        """All up to the number `seq` is on the disk."""
+        self._saved = seq
+        self.send_to_all({"type": "saved", "seq": seq})
+
+    def _missed(self, after: int, recalled: Sequence[Entry]) -> list[Entry] | None:
         """What came after the entry `after`; None where that is not at hand any more."""
-        missed = [entry for entry in self._tail if entry.seq > after]
+        first = self._tail[0].seq if self._tail else self.state.seq + 1
+        older = (entry for entry in recalled if entry.seq < first)
+        missed = [entry for entry in (*older, *self._tail) if entry.seq > after]
         is_known = after > 0 and len(missed) == self.state.seq - after
         return missed if is_known else None
 
@@ -357,10 +400,19 @@ class LiveRoom:
             else:
                 return
 
+    async def break_off(self) -> None:
+        """The server is about to end: whoever waits for a run learns that it comes to nothing."""
+        try:
+            await self.submit(Abandon())
+        except VivaError as error:
+            log.warning("run not ended in the journal", room=self.name, error=str(error))
+
     async def _shut(self) -> None:
         """Nothing outlives the room: runs are destroyed, nobody waits for an answer."""
         self._closed = True
         tasks = [task for _, task in self._running.values()]
+        if self._keeping:
+            tasks.append(self._keeping)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -378,15 +430,14 @@ class RoomClosedError(VivaError):
 
 
 def open_room(
-    name: str,
-    journal: Journal,
-    sandbox: Sandbox,
-    problems: Mapping[str, Problem],
-    entries: Sequence[Entry],
+    name: str, journal: Journal, sandbox: Sandbox, start: Room, entries: Sequence[Entry]
 ) -> LiveRoom:
-    """The room that a journal describes, ready to be served."""
-    room = LiveRoom(name, journal, sandbox, replay(problems, entries))
+    """The room that `start` and the entries after it make, ready to be served."""
+    behind, latest = entries[:-CHECKPOINT_EVERY], entries[-CHECKPOINT_EVERY:]
+    earlier = evolved(start, behind)
+    room = LiveRoom(name, journal, sandbox, evolved(earlier, latest))
     room._tail.extend(entries)
+    room._behind = earlier if behind else room.state
     return room
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 
@@ -34,6 +34,17 @@ class PortInUseError(VivaError):
 
 class Server(uvicorn.Server):
     """uvicorn, with the signals left to us: what was opened is closed in order after it."""
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Let nobody new in, drain, then end what is left."""
+        for server in self.servers:
+            server.close()
+        await self._drain()
+        await super().shutdown(sockets)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -96,7 +107,7 @@ def build_server(parts: Parts) -> Server:
         ws_ping_interval=PING_S,
         ws_ping_timeout=PING_S,
     )
-    return Server(config)
+    return Server(config, parts.host.drain)
 
 
 async def announce(parts: Parts, out: Console, demo: bool) -> None:

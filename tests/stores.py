@@ -18,29 +18,44 @@ NO_WAITING = "busy_timeout = 0"
 @contextmanager
 def refusing(store: Store, pragma: str = READ_ONLY) -> Iterator[None]:
     """Every connection of `store` is under `pragma` while the block lasts, and none after it."""
-    engine = store._engine
 
     def restrict(connection: Any, _record: Any, _proxy: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
-    sa.event.listen(engine, "checkout", restrict)
+    engines = engines_of(store)
+    for engine in engines:
+        sa.event.listen(engine, "checkout", restrict)
     try:
         yield
     finally:
-        sa.event.remove(engine, "checkout", restrict)
-        engine.dispose()
+        for engine in engines:
+            sa.event.remove(engine, "checkout", restrict)
+            engine.dispose()
 
 
 @contextmanager
-def counting_commits(store: Store) -> Iterator[list[None]]:
+def counting_commits(store: Store) -> Iterator[list[str]]:
     """A list that grows by one with each commit."""
-    commits: list[None] = []
+    commits: list[str] = []
 
-    def count(_connection: Any) -> None:
-        commits.append(None)
+    def count(statement: str) -> None:
+        if statement == "COMMIT":
+            commits.append(statement)
 
-    sa.event.listen(store._engine, "commit", count)
+    def trace(connection: Any, _record: Any, _proxy: Any) -> None:
+        connection.set_trace_callback(count)
+
+    engines = engines_of(store)
+    for engine in engines:
+        sa.event.listen(engine, "checkout", trace)
     try:
         yield commits
     finally:
-        sa.event.remove(store._engine, "commit", count)
+        for engine in engines:
+            sa.event.remove(engine, "checkout", trace)
+            engine.dispose()
+
+
+def engines_of(store: Store) -> list[sa.Engine]:
+    """All that has connections to the database."""
+    return [engine for engine in (store._engine, store._appender) if engine]

@@ -22,6 +22,7 @@ from server.core.events import (
     HintOpened,
     InterviewCreated,
     InterviewEnded,
+    JournalDamaged,
     NoteTaken,
     ParticipantJoined,
     PhaseStarted,
@@ -87,11 +88,18 @@ class Abandon:
 
 
 @dataclass(frozen=True, slots=True)
+class TellDamage:
+    """So many entries could not be read and were set aside; by the platform."""
+
+    lost: int
+
+
+@dataclass(frozen=True, slots=True)
 class EndByAdmin:
     """End the interview from outside the room; by the platform."""
 
 
-Command = messages.Command | Create | Join | Record | Abandon | EndByAdmin
+Command = messages.Command | Create | Join | Record | Abandon | TellDamage | EndByAdmin
 
 
 def decide(room: Room, command: Command, who: Sender | None, now: int) -> list[AnyEvent]:
@@ -165,6 +173,11 @@ def _(command: Record, room: Room) -> list[AnyEvent]:
 def _(_command: Abandon, room: Room) -> list[AnyEvent]:
     run = room.run_under_way
     return [_abandoned(run.started.run)] if run else []
+
+
+@_decide_platform.register
+def _(command: TellDamage, _room: Room) -> list[AnyEvent]:
+    return [JournalDamaged(lost=command.lost)]
 
 
 @_decide_platform.register

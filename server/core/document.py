@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from server.core.errors import EditError, RefusedError
@@ -16,29 +16,46 @@ MAX_REBASE_SECTIONS = 50_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edit:
-    """One accepted change set, and the one before it.
+    """One accepted change set, and the document's edit before it.
 
-    Linked lists: a new version costs no copy of the history, and walking back from the newest is
+    A linked list: a new version costs no copy of the history, and walking back from the newest is
     all that a rebase ever needs.
     """
 
     changes: ChangeSet
-    by: str
-    client: str
-    ref: Ref
     previous: Edit | None
-    """The document's edit before it."""
-    earlier: Edit | None
-    """The same client's edit before it, in whichever document."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientLog:
+    """Which edits came under one client id, and whose that id is.
+
+    States that follow each other share one `numbers`; `count` says how far it goes for this one.
+    """
+
+    by: str
+    numbers: dict[Ref, int] = field(default_factory=dict)
+    """Each ref, and as the how manieth of this client's it came."""
+    count: int = 0
+
+    @property
+    def refs(self) -> list[Ref]:
+        """The labels of this client's edits, in order."""
+        return [ref for ref, number in self.numbers.items() if number <= self.count]
 
     def has_come(self, ref: Ref) -> bool:
-        """Whether this client's edit `ref` is this one or an earlier one."""
-        edit: Edit | None = self
-        while edit is not None:
-            if edit.ref == ref:
-                return True
-            edit = edit.earlier
-        return False
+        """Whether an edit of this client was labelled `ref`."""
+        return self.numbers.get(ref, self.count + 1) <= self.count
+
+    def with_edit(self, ref: Ref) -> ClientLog:
+        """The log after one more edit; those without a label are not remembered."""
+        if ref is None or self.has_come(ref):
+            return self
+        numbers = self.numbers
+        if len(numbers) > self.count:  # of a state that came to nothing: not ours to write on
+            numbers = {label: at for label, at in numbers.items() if at <= self.count}
+        numbers[ref] = self.count + 1
+        return ClientLog(self.by, numbers, self.count + 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +81,8 @@ class Document:
     def since(self, version: int) -> list[Edit]:
         """The edits after `version`, oldest first.
 
-        Raises `RefusedError` where this document has not come as far as `version`.
+        Raises `RefusedError` where this document has not come as far as `version`, or has left it
+        so far behind that its edits since then are not at hand.
         """
         if not 0 <= version <= self.version:
             raise RefusedError(
@@ -73,6 +91,8 @@ class Document:
                 "Take in the missing events, then send this again.",
             )
         newest_first = list(islice(self._back(), self.version - version))
+        if len(newest_first) < self.version - version:
+            raise _too_far_behind()
         return newest_first[::-1]
 
     def rebased(self, changes: ChangeSet, version: int) -> ChangeSet:
@@ -108,14 +128,18 @@ class Document:
     def _check_work(self, since: Sequence[Edit]) -> None:
         """Bound what one message from far behind can cost; honest ones stay far below."""
         if sum(len(edit.changes.sections) for edit in since) > MAX_REBASE_SECTIONS:
-            raise RefusedError(
-                "too_far_behind",
-                "Too much was changed since that version. Say hello anew with after: 0, and make "
-                "the change again in the text as it is now.",
-            )
+            raise _too_far_behind()
 
     def _back(self) -> Iterator[Edit]:
         edit = self.last
         while edit is not None:
             yield edit
             edit = edit.previous
+
+
+def _too_far_behind() -> RefusedError:
+    return RefusedError(
+        "too_far_behind",
+        "Too much was changed since that version. Say hello anew with after: 0, and make "
+        "the change again in the text as it is now.",
+    )

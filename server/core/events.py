@@ -249,6 +249,13 @@ class CriterionScored(Event, frozen=True, kw_only=True):
     comment: str = ""
 
 
+class JournalDamaged(Event, frozen=True, kw_only=True):
+    """Entries that had been here could not be read any more, and were set aside."""
+
+    lost: int
+    """How many there were."""
+
+
 class InterviewEnded(Event, frozen=True, kw_only=True):
     """Nothing but notes and scores can be changed in the room any more."""
 
@@ -275,6 +282,7 @@ AnyEvent: TypeAlias = (
     | HintOpened
     | NoteTaken
     | CriterionScored
+    | JournalDamaged
     | InterviewEnded
 )
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import singledispatch
 
-from server.core.document import Document, Edit
+from server.core.document import ClientLog, Document, Edit
 from server.core.errors import RefusedError
 from server.core.events import (
     AnyEvent,
@@ -26,6 +26,7 @@ from server.core.events import (
     InputAwaited,
     InterviewCreated,
     InterviewEnded,
+    JournalDamaged,
     NoteTaken,
     OutputWritten,
     ParticipantJoined,
@@ -80,8 +81,8 @@ class Room:
     opened: ProblemOpened | None = None
     documents: Mapping[str, Document] = field(default_factory=dict)
     participants: Mapping[str, Participant] = field(default_factory=dict)
-    clients: Mapping[str, Edit] = field(default_factory=dict)
-    """The last edit under each client id; the id belongs to whoever made it."""
+    clients: Mapping[str, ClientLog] = field(default_factory=dict)
+    """What came under each client id; the id belongs to whoever first edited under it."""
     clock: Clock = field(default_factory=Clock)
     runs: Mapping[str, RunState] = field(default_factory=dict)
     """The latest run of each document."""
@@ -129,7 +130,11 @@ def evolve(room: Room, entry: Entry) -> Room:
 
 def replay(problems: Mapping[str, Problem], entries: Iterable[Entry]) -> Room:
     """The room that a journal describes."""
-    room = Room(problems=problems)
+    return evolved(Room(problems=problems), entries)
+
+
+def evolved(room: Room, entries: Iterable[Entry]) -> Room:
+    """The room after all of `entries`."""
     for entry in entries:
         room = evolve(room, entry)
     return room
@@ -166,12 +171,12 @@ def _(event: ProblemOpened, room: Room, _entry: Entry) -> Room:
 def _(event: Edited, room: Room, entry: Entry) -> Room:
     document = room.documents[event.doc]
     changes = ChangeSet.from_json(event.changes)
-    earlier = room.clients.get(event.client)
-    edit = Edit(changes, entry.by, event.client, event.ref, document.last, earlier)
+    logged = room.clients.get(event.client, ClientLog(entry.by)).with_edit(event.ref)
+    edit = Edit(changes, document.last)
     return replace(
         room,
         documents={**room.documents, event.doc: document.edited(edit)},
-        clients={**room.clients, event.client: edit},
+        clients={**room.clients, event.client: logged},
     )
 
 
@@ -255,6 +260,11 @@ def _(_event: NoteTaken, room: Room, entry: Entry) -> Room:
 @_apply.register
 def _(event: CriterionScored, room: Room, _entry: Entry) -> Room:
     return replace(room, scores={**room.scores, (event.problem, event.criterion): event})
+
+
+@_apply.register
+def _(_event: JournalDamaged, room: Room, _entry: Entry) -> Room:
+    return room
 
 
 @_apply.register

@@ -84,6 +84,7 @@ EVENTS: tuple[AnyEvent, ...] = (
     events.HintOpened(problem="double", hint=0),
     events.NoteTaken(text=SECRET),
     events.CriterionScored(problem="double", criterion=SECRET, level=1, comment=SECRET),
+    events.JournalDamaged(lost=1),
     events.InterviewEnded(),
 )
 

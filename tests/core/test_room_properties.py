@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from server.core import messages
 from server.core.decide import Abandon, EndByAdmin, Record, Sender, decide
-from server.core.document import Document, Edit
+from server.core.document import Document
 from server.core.errors import RefusedError
 from server.core.events import (
     DocumentOpened,
@@ -50,26 +50,12 @@ def described(room: Room) -> dict[str, Any]:
     return {
         **whole,
         "documents": {name: history(doc) for name, doc in room.documents.items()},
-        "clients": {client: edits_up_to(last) for client, last in room.clients.items()},
+        "clients": {client: (log.by, log.refs) for client, log in room.clients.items()},
     }
 
 
 def history(document: Document) -> tuple[Any, ...]:
-    return document.text, document.version, [described_edit(e) for e in document.since(0)]
-
-
-def edits_up_to(last: Edit) -> list[tuple[Any, ...]]:
-    """All edits of one client, newest first."""
-    edits = []
-    edit: Edit | None = last
-    while edit is not None:
-        edits.append(described_edit(edit))
-        edit = edit.earlier
-    return edits
-
-
-def described_edit(edit: Edit) -> tuple[Any, ...]:
-    return edit.changes, edit.by, edit.client, edit.ref
+    return document.text, document.version, [edit.changes for edit in document.since(0)]
 
 
 def seen_by(role: Role, kept: Kept) -> Iterator[str]:

@@ -13,7 +13,7 @@ import pytest
 import sqlalchemy as sa
 
 from server.core.events import EditorLocked, Entry, InterviewEnded, NoteTaken
-from server.journal import ConflictError, DamagedJournalError, Journal, open_journal
+from server.journal import ConflictError, DamagedJournalError, Journal, Kept, open_journal
 from server.store import Store, StoreUnavailableError, open_store
 from tests.stores import DISK_FULL, NO_WAITING, READ_ONLY, counting_commits, refusing
 
@@ -49,15 +49,11 @@ def stored(path: Path) -> list[tuple[str, int]]:
 
 
 @contextmanager
-def held(store: Store) -> Iterator[None]:
-    """The writing thread is busy while the block lasts."""
-    gate = threading.Event()
-    holding = store._writer.submit(gate.wait)
-    try:
-        yield
-    finally:
-        gate.set()
-        holding.result()
+def locked(path: Path) -> Iterator[sqlite3.Connection]:
+    """Another program writes to the database while the block lasts, or until it rolls back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield other
 
 
 async def appended(journal: Journal, *appends: tuple[str, list[Entry]]) -> list[object]:
@@ -65,24 +61,6 @@ async def appended(journal: Journal, *appends: tuple[str, list[Entry]]) -> list[
     return await asyncio.gather(
         *(journal.append(room, entries) for room, entries in appends), return_exceptions=True
     )
-
-
-async def started() -> None:
-    """Every task made so far has come to where it waits."""
-    for _ in range(3):
-        await asyncio.sleep(0)
-
-
-async def waiting(
-    store: Store, journal: Journal, *appends: tuple[str, list[Entry]]
-) -> list[object]:
-    """As `appended`, while the disk is busy with something else: they wait together."""
-    with held(store):
-        first = asyncio.create_task(journal.append("first", [note(1)]))
-        together = asyncio.create_task(appended(journal, *appends))
-        await started()
-    await first
-    return await together
 
 
 async def test_what_was_appended_is_on_the_disk_and_read_back(path: Path, journal: Journal) -> None:
@@ -97,29 +75,26 @@ async def test_what_was_appended_is_on_the_disk_and_read_back(path: Path, journa
 
 
 async def test_appends_that_wait_together_share_one_commit(store: Store, journal: Journal) -> None:
-    """Fifty rooms, one sync of the disk; one more for the append that they waited for."""
+    """Fifty rooms, one transaction."""
     with counting_commits(store) as commits:
         appends = [(f"room{number}", [note(1), note(2)]) for number in range(50)]
-        assert await waiting(store, journal, *appends) == [None] * 50
-    assert len(commits) <= 2
+        assert await appended(journal, *appends) == [None] * 50
+    assert len(commits) == 1
     for number in range(50):
         assert [e.seq for e in await journal.read(f"room{number}")] == [1, 2]
 
 
-async def test_a_rooms_entries_keep_their_order_over_many_appends(
-    store: Store, journal: Journal
-) -> None:
+async def test_a_rooms_entries_keep_their_order_over_many_appends(journal: Journal) -> None:
     texts = [f"note {number}" for number in range(1, 60)]
     appends = [("a", [note(seq, text)]) for seq, text in enumerate(texts, 1)]
-    assert await waiting(store, journal, *appends) == [None] * 59
+    assert await appended(journal, *appends) == [None] * 59
     read = await journal.read("a")
     assert [e.event for e in read] == [NoteTaken(text=text) for text in texts]
 
 
-async def test_a_conflict_is_for_the_late_one_alone(store: Store, journal: Journal) -> None:
+async def test_a_conflict_is_for_the_late_one_alone(journal: Journal) -> None:
     """The other appends of the group go through, and the winner's entries stand."""
-    taken, late, other, after = await waiting(
-        store,
+    taken, late, other, after = await appended(
         journal,
         ("a", [note(1, "mine")]),
         ("a", [note(1, "late")]),
@@ -140,30 +115,165 @@ async def test_an_append_is_all_or_nothing(path: Path, journal: Journal) -> None
     assert stored(path) == [("a", 3)]
 
 
-async def test_an_append_that_cannot_be_stored_does_not_stop_the_writer(
-    store: Store, journal: Journal
-) -> None:
+async def test_an_append_that_cannot_be_stored_does_not_stop_the_writer(journal: Journal) -> None:
     """Whoever asked learns of the fault; the rest of the group and what follows are written."""
-    impossible, other = await waiting(store, journal, ("a", [note(2**70)]), ("b", [note(1)]))
+    impossible, other = await appended(journal, ("a", [note(2**70)]), ("b", [note(1)]))
     assert isinstance(impossible, OverflowError)
     assert other is None
     await journal.append("a", [note(1)])
 
 
-async def test_a_cancelled_append_is_not_written_later(
-    path: Path, store: Store, journal: Journal
-) -> None:
+async def test_a_cancelled_append_is_not_written_later(path: Path, journal: Journal) -> None:
     """Its room was closed, perhaps to be erased: nothing of it may come after that."""
-    with held(store):
+    with locked(path) as other:
         first = asyncio.create_task(journal.append("a", [note(1)]))
-        await started()
+        await turns()
         late = asyncio.create_task(journal.append("b", [note(1)]))
-        await started()
+        await turns()
         late.cancel()
         await asyncio.gather(late, return_exceptions=True)
+        other.execute("ROLLBACK")
     await first
     await journal.append("c", [note(1)])
     assert stored(path) == [("a", 1), ("c", 1)]
+
+
+async def turns() -> None:
+    """Every task made so far has come to where it waits, and the journal has had its turn."""
+    for _ in range(3):
+        await asyncio.sleep(0)
+
+
+async def test_appends_wait_while_another_program_writes_and_stay_in_order(
+    path: Path, journal: Journal
+) -> None:
+    """The event loop goes on meanwhile; what is asked for then comes behind."""
+    with locked(path) as other:
+        first = asyncio.create_task(journal.append("a", [note(1)]))
+        second = asyncio.create_task(journal.append("a", [note(2)]))
+        await turns()
+        third = asyncio.create_task(journal.append("a", [note(3)]))
+        await turns()
+        assert not any(task.done() for task in (first, second, third))
+        other.execute("ROLLBACK")
+        await asyncio.gather(first, second, third)
+    assert stored(path) == [("a", 1), ("a", 2), ("a", 3)]
+
+
+class Ears:
+    """Keeps what the journal tells."""
+
+    def __init__(self) -> None:
+        self.told: asyncio.Queue[object] = asyncio.Queue()
+
+    def saved(self, room: str, seq: int) -> None:
+        """Keep it."""
+        self.told.put_nowait((room, seq))
+
+    def saving(self, ok: bool) -> None:
+        """Keep it."""
+        self.told.put_nowait(ok)
+
+
+@pytest.fixture
+def ears(journal: Journal) -> Ears:
+    """Who listens to the journal."""
+    listener = Ears()
+    journal.listen(listener)
+    return listener
+
+
+async def test_what_was_flushed_is_told_and_nothing_before_it_was(
+    store: Store, journal: Journal, ears: Ears
+) -> None:
+    """While the disk is still busy an append is done, but nobody hears that it is saved."""
+    gate = threading.Event()
+    holding = store._threads.flusher.submit(gate.wait)
+    await journal.append("a", [note(1), note(2)])
+    await journal.append("b", [note(1)])
+    assert ears.told.empty()
+    gate.set()
+    holding.result()
+    told = {await ears.told.get(), await ears.told.get()}
+    assert told == {("a", 2), ("b", 1)}
+
+
+async def test_a_disk_that_fails_to_flush_is_told_and_nothing_counts_as_saved_until_it_works(
+    path: Path, store: Store, journal: Journal, ears: Ears
+) -> None:
+    """The write-ahead log cannot be synced; when it can, what waited is told as saved."""
+    await journal.append("a", [note(1)])
+    assert await ears.told.get() == ("a", 1)
+    log, hidden = path.with_name("viva.db-wal"), path.with_name("hidden")
+    with refusing_checkpoints(store):
+        log.rename(hidden)
+        log.mkdir()  # to be opened for writing, and synced, as no folder can
+        await journal.append("a", [note(2)])
+        assert await ears.told.get() is False
+        assert not journal.ok
+        log.rmdir()
+        hidden.rename(log)
+    assert {await ears.told.get(), await ears.told.get()} == {True, ("a", 2)}
+    assert journal.ok
+
+
+async def test_a_disk_that_takes_nothing_is_told_once_and_so_is_its_end(
+    store: Store, journal: Journal, ears: Ears
+) -> None:
+    with refusing(store):
+        for _ in range(3):
+            await waiting_for_refusal(journal, [note(1)])
+        assert await ears.told.get() is False
+    assert await ears.told.get() is True
+    await journal.append("a", [note(1)])
+    assert await ears.told.get() == ("a", 1)
+
+
+@contextmanager
+def refusing_checkpoints(store: Store) -> Iterator[None]:
+    """Nothing is copied into the database while the block lasts."""
+    with closing(sqlite3.connect(str(store._engine.url.database), isolation_level=None)) as reader:
+        reader.execute("BEGIN")
+        reader.execute("SELECT count(*) FROM events").fetchall()
+        with refusing(store, NO_WAITING):
+            yield
+
+
+async def test_checkpoints_are_kept_the_latest_of_each_room(journal: Journal) -> None:
+    await journal.append("a", [note(1), note(2)])
+    await journal.keep_checkpoint("a", Kept(1, "one"))
+    await journal.keep_checkpoint("a", Kept(2, "two"))
+    assert await journal.checkpoint("a") == Kept(2, "two")
+    assert await journal.checkpoint("b") is None
+
+
+async def test_a_checkpoint_ahead_of_its_journal_is_not_given(journal: Journal) -> None:
+    """What it says never happened, as far as the journal knows."""
+    await journal.append("a", [note(1)])
+    await journal.keep_checkpoint("a", Kept(2, "two"))
+    assert await journal.checkpoint("a") is None
+
+
+async def test_what_cannot_be_read_is_set_aside_and_the_journal_goes_on(
+    path: Path, journal: Journal
+) -> None:
+    await journal.append("a", [note(1), note(2), note(3)])
+    await journal.keep_checkpoint("a", Kept(3, "three"))
+    assert await journal.set_aside("a", 2) == 2
+    assert [entry.seq for entry in await journal.read("a")] == [1]
+    assert await journal.checkpoint("a") is None
+    await journal.append("a", [note(2, "again")])
+    with closing(sqlite3.connect(path)) as connection:
+        kept = connection.execute("SELECT room, seq FROM damaged_events ORDER BY seq").fetchall()
+    assert kept == [("a", 2), ("a", 3)]
+
+
+async def test_a_missing_entry_is_named(path: Path, journal: Journal) -> None:
+    await journal.append("a", [note(1), note(2), note(3)])
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("DELETE FROM events WHERE seq = 2")
+    with pytest.raises(DamagedJournalError, match="room a, entry 2"):
+        await journal.read("a")
 
 
 @pytest.mark.parametrize("pragma", [READ_ONLY, DISK_FULL])
@@ -221,15 +331,15 @@ async def test_a_damaged_row_is_named(path: Path, journal: Journal, body: str) -
     assert [e.seq for e in await journal.read("a", after=2)] == [3]
 
 
-async def test_every_connection_writes_ahead_and_syncs(store: Store) -> None:
-    """synchronous=2 is FULL: a commit that was acknowledged survives a power cut."""
+async def test_every_connection_writes_ahead(store: Store) -> None:
+    """synchronous=1 is NORMAL: what is acknowledged as saved is synced by the store itself."""
 
     def pragmas(connection: sa.Connection) -> list[object]:
         names = ("journal_mode", "synchronous", "busy_timeout")
         return [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in names]
 
     found = await asyncio.gather(store.write(pragmas), store.read(pragmas), store.read(pragmas))
-    assert list(found) == [["wal", 2, 5000]] * 3
+    assert list(found) == [["wal", 1, 5000]] * 3
 
 
 async def test_rooms_are_found_by_kind_newest_first_and_their_ends(journal: Journal) -> None:

@@ -13,10 +13,20 @@ from sandbox.contract import Ended, Output
 from server.core import messages
 from server.core.decide import EndByAdmin, Join
 from server.core.errors import RefusedError
-from server.core.events import SYSTEM, Edited, EditorLocked, Entry, Role, RunFinished, RunStarted
+from server.core.events import (
+    SYSTEM,
+    Edited,
+    EditorLocked,
+    Entry,
+    JournalDamaged,
+    Role,
+    RunFinished,
+    RunStarted,
+)
 from server.core.room import Participant
 from server.host import UnknownRoomError
-from server.live import REOPENING, TAIL, RoomClosedError, numbered
+from server.journal import Kept
+from server.live import CHECKPOINT_EVERY, RECALL, REOPENING, TAIL, RoomClosedError, numbered
 from server.store import StoreUnavailableError
 from tests.hosting import Ear, Hosting, double, hosting, run_scratch, scratch, started
 from tests.scripted import ScriptedSandbox, outcome
@@ -166,6 +176,7 @@ async def test_an_idle_room_is_closed_and_opens_again_as_it_was(
         await listener.event("run_finished")
         live.detach(listener)
         await here.host.ask(room, EndByAdmin())
+        await asyncio.gather(*(task for _, task in live._running.values()))  # puts its things away
         await here.host.evict_idle()
 
         again = await here.host.open(room)
@@ -241,32 +252,147 @@ async def test_a_room_whose_journal_is_damaged_can_still_be_erased(
     assert not await here.journal.has(room)
 
 
-async def test_who_was_away_a_little_gets_what_they_missed_and_who_was_away_long_the_whole(
+async def test_who_comes_back_gets_just_what_they_missed_also_from_the_journal(
     here: Hosting,
 ) -> None:
-    """The room keeps its latest entries at hand; before those there is only the whole state."""
+    """The room keeps its latest entries at hand, and reads on where somebody was away longer."""
     room = await here.create()
     early = (await here.journal.read(room))[-1].seq
-    locked = [EditorLocked(locked=number % 2 == 0) for number in range(TAIL)]
+    locked = [EditorLocked(locked=number % 2 == 0) for number in range(2 * TAIL)]
     await here.journal.append(room, list(numbered(locked, early, SYSTEM)))
     camille = await here.enter(room)
     live = await here.host.open(room)
     live.detach(camille)
     await here.type_text(room, await here.enter(room, Role.TUTOR), "latest")
 
-    long = Ear(camille.participant)
-    live.attach(long, early, "ready")
-    assert long.frames[0]["state"]["documents"]["scratch"]["text"] == "latest"
-    assert long.kinds() == []
-
-    little = Ear(camille.participant)
-    live.attach(little, live.state.seq - 1, "ready")
-    assert "state" not in little.frames[0]
-    assert little.kinds() == ["edited"]
+    for after in (early, live.state.seq - TAIL - 1, live.state.seq - 1, live.state.seq):
+        ear = Ear(camille.participant)
+        live.attach(ear, after, "ready", await live.recall(after))
+        assert "state" not in ear.frames[0]
+        seqs = [frame["seq"] for frame in ear.frames if frame["type"] == "event"]
+        assert seqs == list(range(after + 1, live.state.seq + 1))
 
     ahead = Ear(camille.participant)
-    live.attach(ahead, live.state.seq + 1, "ready")
+    live.attach(ahead, live.state.seq + 1, "ready", await live.recall(live.state.seq + 1))
     assert "state" in ahead.frames[0]
+
+
+async def test_who_was_away_for_very_long_gets_the_whole_state(here: Hosting) -> None:
+    """Rather than tens of thousands of events, which say the same."""
+    room = await here.create()
+    early = (await here.journal.read(room))[-1].seq
+    locked = [EditorLocked(locked=number % 2 == 0) for number in range(RECALL + 1)]
+    await here.journal.append(room, list(numbered(locked, early, SYSTEM)))
+    live = await here.host.open(room)
+    ear = Ear(Participant("p1", "Camille", Role.CANDIDATE))
+    live.attach(ear, early, "ready", await live.recall(early))
+    assert "state" in ear.frames[0]
+
+
+async def test_a_long_room_opens_from_its_checkpoint_and_the_little_after_it(
+    path: Path, sandbox: ScriptedSandbox
+) -> None:
+    """What came before the checkpoint is not even read: it could be gone."""
+    async with hosting(path, sandbox) as before:
+        room = await before.create()
+        camille = await before.enter(room)
+        live = await before.host.open(room)
+        for number in range(3 * CHECKPOINT_EVERY):
+            await before.type_text(room, camille, f"{number}\n", ref=f"e{number}")
+        if live._keeping:
+            await live._keeping
+        text = scratch(live)
+        kept = await before.journal.checkpoint(room)
+        assert kept is not None
+        assert CHECKPOINT_EVERY <= live.state.seq - kept.seq <= 2 * CHECKPOINT_EVERY
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("DELETE FROM events WHERE seq < ?", (kept.seq,))
+    async with hosting(path, sandbox) as after:
+        again = await after.enter(room)
+        assert again.frames[0]["state"]["documents"]["scratch"]["text"] == text
+        with pytest.raises(RefusedError, match="already in the document"):
+            await after.type_text(room, again, "0\n", ref="e0")
+        await after.type_text(room, again, "more\n", ref="more")
+        assert scratch(await after.host.open(room)) == "more\n" + text
+
+
+async def test_a_checkpoint_that_cannot_be_read_costs_time_and_nothing_else(
+    path: Path, sandbox: ScriptedSandbox
+) -> None:
+    async with hosting(path, sandbox) as before:
+        room = await before.create()
+        camille = await before.enter(room)
+        await before.type_text(room, camille, "kept")
+        seq = (await before.host.open(room)).state.seq
+        await before.journal.keep_checkpoint(room, Kept(seq, "{"))
+    async with hosting(path, sandbox) as after:
+        assert scratch(await after.host.open(room)) == "kept"
+
+
+async def test_a_damaged_room_opens_with_what_stands_before_the_damage_and_says_so(
+    path: Path, sandbox: ScriptedSandbox
+) -> None:
+    """Everybody in it is told; it goes on from there, and opens without a word the next time."""
+    async with hosting(path, sandbox) as before:
+        room = await before.create()
+        camille = await before.enter(room)
+        for number in range(3):
+            await before.type_text(room, camille, f"{number}\n")
+        seq = (await before.host.open(room)).state.seq
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("UPDATE events SET body = 'x' WHERE seq = ?", (seq - 1,))
+    async with hosting(path, sandbox) as after:
+        again = await after.enter(room, after=seq - 2)
+        assert again.kinds() == ["journal_damaged"]
+        assert scratch(await after.host.open(room)) == "0\n"
+        await after.type_text(room, again, "goes on\n")
+    async with hosting(path, sandbox) as later:
+        assert scratch(await later.host.open(room)) == "goes on\n0\n"
+        kinds = [type(entry.event) for entry in await later.journal.read(room)]
+        assert kinds.count(JournalDamaged) == 1
+
+
+async def test_people_hear_what_is_saved_once_it_is_on_the_disk(here: Hosting) -> None:
+    """First the edit, at once, and then that it is saved."""
+    room = await here.create()
+    camille, ada = await here.enter(room), await here.enter(room, Role.TUTOR)
+    await here.type_text(room, camille, "x")
+    for ear in (camille, ada):
+        edited = await ear.event("edited")
+        saved = await ear.until(lambda frame: frame["type"] == "saved")
+        assert saved["seq"] >= edited["seq"]
+
+
+async def test_everybody_hears_that_nothing_can_be_saved_and_when_it_can_again(
+    here: Hosting,
+) -> None:
+    """Also in rooms in which nobody typed, and whoever comes in meanwhile."""
+    room, other = await here.create(), await here.create()
+    camille, ada = await here.enter(room), await here.enter(other, Role.TUTOR)
+    live = await here.host.open(other)
+    with refusing(here.store):
+        with pytest.raises(StoreUnavailableError):
+            await here.type_text(room, camille, "x")
+        for ear in (camille, ada):
+            await ear.until(lambda frame: frame["type"] == "saving" and not frame["ok"])
+        late = Ear(Participant("p1", "Late", Role.OBSERVER))
+        live.attach(late, 0, "ready")
+        assert late.frames[0]["saving"] is False
+    for ear in (camille, ada, late):
+        await ear.until(lambda frame: frame["type"] == "saving" and frame["ok"])
+
+
+async def test_a_server_told_to_stop_ends_the_run_in_the_journal_and_tells_everybody(
+    here: Hosting, sandbox: ScriptedSandbox
+) -> None:
+    room = await here.create()
+    camille = await here.enter(room)
+    await started(here, room, camille, sandbox)
+    await here.host.drain()
+    finished = await camille.event("run_finished", verdict="judge_error")
+    assert "run it again" in finished["message"]
+    assert camille.closed is not None
+    assert camille.closed[0] == REOPENING
 
 
 async def test_a_room_opened_again_knows_its_latest_entries(

@@ -99,7 +99,7 @@ async def test_an_edit_that_does_not_fit_changes_nothing(
         error = await camille.error(code)
         assert error["ref"] == "bad"
         await ada.settled()
-        assert [f["type"] for f in ada.frames[heard:]] == ["pong"]
+        assert [f["type"] for f in ada.frames[heard:] if f["type"] != "saved"] == ["pong"]
 
 
 async def test_a_surrogate_pair_is_never_split(server: Running) -> None:
@@ -456,7 +456,7 @@ async def test_a_flood_of_output_is_joined_and_kept_in_order(
         await camille.event("run_finished")
         written = [f["text"] for f in camille.frames if f.get("kind") == "output"]
         assert "".join(written) == "".join(pieces)
-        assert len(written) < 200
+        assert len(written) < len(pieces) / 2
 
 
 async def test_a_reader_that_stops_reading_is_dropped_alone(server: Running) -> None:
