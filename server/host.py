@@ -6,10 +6,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import structlog
+from msgspec.structs import replace
 
 from sandbox.contract import Sandbox
 from server import metrics

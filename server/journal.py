@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ class Journal:
         self._store = store
         self._loop = asyncio.get_running_loop()
         self._waiting: list[_Append] = []
+        self._waiting_since = 0.0
         # What the writing thread has to do, where appending at once is not to be had.
         self._slow: asyncio.Queue[list[_Append]] = asyncio.Queue()
         self._slow_ones = 0
@@ -118,11 +120,9 @@ class Journal:
         done: asyncio.Future[None] = self._loop.create_future()
         if not self._waiting:
             self._loop.call_soon(self._commit_waiting)
+            self._waiting_since = time.perf_counter()
         self._waiting.append(_Append(room, _rows(room, entries), done))
-        with metrics.append_seconds.time():
-            await done
-        for entry in entries:
-            metrics.events_total.labels(kind_of(entry.event)).inc()
+        await done
 
     async def flush(self) -> None:
         """Until all that was appended so far is on the disk. Raises `StoreUnavailableError`."""
@@ -240,6 +240,7 @@ class Journal:
             self._append_now(group)
         else:
             self._append_slowly(group)
+        metrics.append_seconds.observe(time.perf_counter() - self._waiting_since)
 
     def _append_now(self, group: Sequence[_Append]) -> None:
         if not group:
@@ -296,9 +297,10 @@ class Journal:
             self._trouble(error)
         for append in group:
             if error is None and append.rows:
-                room, seq, *_ = append.rows[-1]
-                self._dirty[room] = seq
+                self._dirty[append.room] = append.rows[-1][1]
                 self._dirtied.set()
+                for row in append.rows:
+                    metrics.count_event(row[4])
             if append.done.done():
                 continue
             if error is None:

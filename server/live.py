@@ -26,9 +26,10 @@ from server.core.events import (
     RunStarted,
     StdinWritten,
     StopRequested,
+    encode_event,
 )
 from server.core.messages import Cursor, encode
-from server.core.roles import view
+from server.core.roles import is_same_for_all, view
 from server.core.room import Participant, Room, evolve, evolved
 from server.core.snapshot import palette, participants, snapshot
 from server.journal import ConflictError, DamagedJournalError, Journal, Kept
@@ -340,13 +341,15 @@ class LiveRoom:
         self.send_to_all({"type": "presence", "participants": people})
 
     def _broadcast(self, entry: Entry) -> None:
-        frames: dict[Role, str | None] = {}
-        for listener in self._listeners:
-            role = listener.participant.role
-            if role not in frames:
-                frames[role] = _event_frame(entry, role)
-            if frame := frames[role]:
+        if is_same_for_all(entry.event):
+            frame = _whole_frame(entry)
+            for listener in self._listeners:
                 listener.send(frame)
+            return
+        frames = {role: _event_frame(entry, role) for role in Role}
+        for listener in self._listeners:
+            if seen := frames[listener.participant.role]:
+                listener.send(seen)
 
     # Effects: what the world has to do about an event.
 
@@ -449,8 +452,16 @@ def numbered(events: Sequence[AnyEvent], after: int, by: str) -> Iterator[Entry]
 
 
 def _event_frame(entry: Entry, role: Role) -> str | None:
+    if is_same_for_all(entry.event):
+        return _whole_frame(entry)
     seen = view(entry, role)
     return encode({"type": "event", **seen}) if seen else None
+
+
+def _whole_frame(entry: Entry) -> str:
+    """The event's JSON as the journal has it, with what is around it in a frame put in front."""
+    head = encode({"type": "event", "seq": entry.seq, "at": entry.at, "by": entry.by})
+    return f"{head[:-1]},{encode_event(entry.event).decode()[1:]}"
 
 
 def _answer(asked: _Asked, result: list[Entry] | VivaError) -> None:

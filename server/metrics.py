@@ -10,6 +10,16 @@ events_total = Counter("viva_events_total", "Journal entries appended", ["kind"]
 runs_total = Counter("viva_runs_total", "Runs that finished", ["verdict"])
 append_seconds = Histogram(
     "viva_append_seconds",
-    "From asking for an append to its being on disk",
-    buckets=(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
+    "From asking for an append to its being written",
+    buckets=(0.0001, 0.0003, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 1, 5),
 )
+
+_kinds: dict[str, Counter] = {}
+
+
+def count_event(kind: str) -> None:
+    """One more entry of this kind; looking the label up anew each time costs more than counting."""
+    counter = _kinds.get(kind)
+    if counter is None:
+        counter = _kinds[kind] = events_total.labels(kind)
+    counter.inc()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
+
+from msgspec import Struct
 
 from server.core.errors import EditError, RefusedError
 from server.core.messages import Ref
@@ -14,8 +16,7 @@ MAX_REBASE_SECTIONS = 50_000
 """How many sections of accepted edits one late edit or cursor may be mapped over."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Edit:
+class Edit(Struct, frozen=True, eq=False):
     """One accepted change set, and the document's edit before it.
 
     A linked list: a new version costs no copy of the history, and walking back from the newest is
@@ -58,8 +59,7 @@ class ClientLog:
         return ClientLog(self.by, numbers, self.count + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """The text in UTF-16 code units (see `text`), and how many edits made it."""
 
     units: str
@@ -90,6 +90,8 @@ class Document:
                 f"Found version {version}, but the document is at version {self.version}. "
                 "Take in the missing events, then send this again.",
             )
+        if version == self.version:
+            return []
         newest_first = list(islice(self._back(), self.version - version))
         if len(newest_first) < self.version - version:
             raise _too_far_behind()
@@ -110,12 +112,12 @@ class Document:
 
     def check_fits(self, changes: ChangeSet) -> None:
         """Raise `EditError` where the latest version cannot be changed so."""
-        changes.apply(self.units)
+        changes.applied(self.units)
 
     def edited(self, edit: Edit) -> Document:
         """The next version. Raises `EditError` where the change set does not fit."""
-        units = edit.changes.apply(self.units)
-        return replace(self, units=units, version=self.version + 1, last=edit)
+        units = edit.changes.applied(self.units)
+        return Document(units, self.version + 1, edit, self.title)
 
     def map_position(self, position: int, version: int) -> int:
         """Where a position at `version` stands now, held inside the text."""

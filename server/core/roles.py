@@ -55,6 +55,15 @@ def check_allowed(role: Role, command: messages.Command) -> None:
         raise RefusedError("forbidden", f'"{name}" is for a {wanted}; you are a {role}.')
 
 
+_CUT = (TestJudged, OutputWritten, RunFinished, InterviewCreated)
+"""Of these, some roles see less than others."""
+
+
+def is_same_for_all(event: AnyEvent) -> bool:
+    """Whether every role sees all of an event."""
+    return event.audience is Audience.EVERYONE and not isinstance(event, _CUT)
+
+
 def view(entry: Entry, role: Role) -> dict[str, Any] | None:
     """What `role` may see of an entry: the fields of its `event` frame, or None for nothing."""
     seen = view_event(entry.event, role)

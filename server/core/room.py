@@ -7,8 +7,11 @@ State is immutable, so a room that could not journal an event simply keeps its o
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from functools import singledispatch
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from server.core.document import ClientLog, Document, Edit
 from server.core.errors import RefusedError
@@ -57,8 +60,7 @@ class Participant:
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class RunState:
+class RunState(Struct, frozen=True):
     """A run and what it has brought so far."""
 
     started: RunStarted
@@ -70,8 +72,7 @@ class RunState:
     """Its place in line for a sandbox, 1 for the next; 0 where it does not wait."""
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(Struct, frozen=True):
     """Everything that a room's journal says, as of `seq`."""
 
     problems: Mapping[str, Problem]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -28,7 +29,59 @@ def compose_sections(first: Sections, second: Sections) -> Sections:
 
 def map_sections(mapped: Sections, other: Sections, before: bool) -> Sections:
     """Move ``mapped`` over ``other``, made on the same document; the lengths must agree."""
-    return _map(_Cursor(mapped), _Cursor(other), before)
+    return _map_apart(mapped, other) or _map(_Cursor(mapped), _Cursor(other), before)
+
+
+def is_canonical(sections: Sequence[Section]) -> bool:
+    """Whether no section does nothing, and no two neighbours could be one."""
+    previous: Section | None = None
+    for section in sections:
+        length, text = section
+        if not length and not text:
+            return False
+        if previous is not None and _could_be_one(previous, section):
+            return False
+        previous = section
+    return True
+
+
+def _could_be_one(one: Section, other: Section) -> bool:
+    if one.text is None or other.text is None:
+        return one.text is None and other.text is None
+    both_delete = not one.text and not other.text
+    return both_delete or (one.length == 0 and other.length == 0)
+
+
+def _map_apart(mapped: Sections, other: Sections) -> Sections | None:
+    """As `map_sections` where each side changes one place and the two do not touch; else None.
+
+    This is what two people who type do nearly always, and costs a fraction of the general walk.
+    """
+    one, two = _only_change(mapped), _only_change(other)
+    if one < 0 or two < 0:
+        return None
+    start = mapped[0][0] if one else 0
+    other_start = other[0][0] if two else 0
+    length, text = other[two]
+    growth = len(text or "") - length
+    if start + mapped[one][0] < other_start:  # then both keep something behind it
+        return (*mapped[: one + 1], Section(mapped[-1][0] + growth, None))
+    if other_start + length < start:
+        return (Section(start + growth, None), *mapped[one:])
+    return None
+
+
+def _only_change(sections: Sections) -> int:
+    """Which section is the only one that changes anything; -1 where there is not just one."""
+    count = len(sections)
+    if count == 1:
+        return 0 if sections[0][1] is not None else -1
+    if count == 2:
+        first, second = sections
+        if first[1] is None:
+            return 1
+        return 0 if second[1] is None else -1
+    return 1 if count == 3 and sections[0][1] is None and sections[2][1] is None else -1
 
 
 class SectionBuilder:

@@ -17,8 +17,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import TypeAlias
+
+from msgspec import Struct
 
 from server.core.errors import EditError
 from server.core.sections import (
@@ -26,6 +27,7 @@ from server.core.sections import (
     SectionBuilder,
     Sections,
     compose_sections,
+    is_canonical,
     map_sections,
 )
 
@@ -73,8 +75,7 @@ def is_well_formed(units: Units) -> bool:
     return units.isascii() or not _HALF.search(units)
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeSet:
+class ChangeSet(Struct, frozen=True):
     """An edit of a document of one exact length; made by ``from_json``, never changed.
 
     ``sections`` is canonical: no part that does nothing, neighbours of one kind joined.
@@ -85,28 +86,41 @@ class ChangeSet:
     @classmethod
     def from_json(cls, data: object) -> ChangeSet:
         """Read CodeMirror's JSON form; anything else raises EditError("bad_changes")."""
+        if (written := _latest.read(data)) is not None:
+            return written
         if not isinstance(data, list):
             raise _bad(f"found {_kind(data)} as changes, wanted a list of parts")
         if len(data) > MAX_PARTS:
             raise _bad(f"found {len(data)} parts, wanted at most {MAX_PARTS}")
+        sections = tuple([_read_part(part) for part in data])
+        if is_canonical(sections):
+            return cls(sections)
         builder = SectionBuilder()
-        for part in data:
-            builder.add(*_read_part(part))
+        for section in sections:
+            builder.add(*section)
         return cls(builder.build())
 
     def to_json(self) -> list[int | list[int | str]]:
         """Write CodeMirror's JSON form, with ordinary text in it."""
-        return [part for section in self.sections for part in _written(section)]
+        parts: list[int | list[int | str]] = []
+        for section in self.sections:
+            if section.length > MAX_LENGTH:
+                parts.extend(_written(section))
+            else:
+                parts.append(
+                    section.length if section.text is None else _write_replacement(section)
+                )
+        return parts
 
     @property
     def length_before(self) -> int:
         """Code units of the documents that this fits."""
-        return sum(section.length for section in self.sections)
+        return sum([length for length, _ in self.sections])
 
     @property
     def length_after(self) -> int:
         """Code units of the document that this produces."""
-        return sum(length if text is None else len(text) for length, text in self.sections)
+        return sum([length if text is None else len(text) for length, text in self.sections])
 
     @property
     def inserted_length(self) -> int:
@@ -126,13 +140,24 @@ class ChangeSet:
         """
         self._check_length(len(units), "the document")
         self._check_growth()
+        may_split = not units.isascii()
         pieces = []
-        for start, end, text in self._ranges():
-            if text is None:
+        start = 0
+        for length, text in self.sections:
+            end = start + length
+            if text is None and may_split:
                 _check_boundary(units, start)
                 _check_boundary(units, end)
             pieces.append(units[start:end] if text is None else text)
+            start = end
         return "".join(pieces)
+
+    def applied(self, units: Units) -> Units:
+        """As `apply`, at no cost where the answer before this one was to the same question.
+
+        A room that decides an edit sees whether it fits, and right afterwards makes it.
+        """
+        return _latest.answer(self, units)
 
     def invert(self, units: Units) -> ChangeSet:
         """Make the change set that undoes this one; ``units`` is the document before it."""
@@ -212,6 +237,38 @@ class ChangeSet:
             )
 
 
+class _Latest:
+    """The latest answers of `ChangeSet`; what is asked again is known as the very same objects.
+
+    A room decides an edit, which reads it, sees whether it fits and writes it down; and right
+    afterwards evolves by it, which reads and applies it once more.
+    """
+
+    def __init__(self) -> None:
+        self._asked: tuple[ChangeSet, Units] | None = None
+        self._answer: Units = ""
+        self._written: tuple[ChangeSet, object] | None = None
+
+    def answer(self, changes: ChangeSet, units: Units) -> Units:
+        asked = self._asked
+        if asked is None or asked[0] is not changes or asked[1] is not units:
+            self._answer = changes.apply(units)
+            self._asked = (changes, units)
+        return self._answer
+
+    def written(self, changes: ChangeSet, data: object) -> None:
+        self._written = (changes, data)
+
+    def read(self, data: object) -> ChangeSet | None:
+        """What was written as `data` last; None for any other data."""
+        if self._written is None or self._written[1] is not data:
+            return None
+        return self._written[0]
+
+
+_latest = _Latest()
+
+
 def rebase(changes: ChangeSet, over: Iterable[ChangeSet]) -> ChangeSet:
     """Move a late edit over the edits accepted since its version, in their order.
 
@@ -232,6 +289,8 @@ def rebase(changes: ChangeSet, over: Iterable[ChangeSet]) -> ChangeSet:
 
 
 def _read_part(part: object) -> Section:
+    if type(part) is int and 0 <= part <= MAX_LENGTH:
+        return Section(part, None)
     if isinstance(part, list) and part:
         return Section(_read_length(part[0]), to_units("\n".join(map(_read_line, part[1:]))))
     return Section(_read_length(part), None)

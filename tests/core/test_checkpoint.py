@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+from msgspec.structs import fields
 
 from server.core import messages
 from server.core.checkpoint import FORMAT, UnusableCheckpointError, pack, unpack

@@ -11,7 +11,7 @@ import pytest
 from server.core import events, messages
 from server.core.errors import RefusedError
 from server.core.events import AnyEvent, Audience, Entry, Event, Role, kind_of
-from server.core.roles import ALLOWED, check_allowed, view, view_event
+from server.core.roles import ALLOWED, check_allowed, is_same_for_all, view, view_event
 
 OTHERS = (Role.CANDIDATE, Role.OBSERVER)
 SECRET = "a SECRET thing"
@@ -177,3 +177,15 @@ def test_an_entry_that_a_role_may_not_see_has_no_view() -> None:
     entry = Entry(seq=7, at=1234, by="p1", event=events.NoteTaken(text="x"))
     assert view(entry, Role.OBSERVER) is None
     assert view(entry, Role.TUTOR) is not None
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=kind_of)
+def test_what_is_the_same_for_all_is_what_every_role_sees_whole(event: AnyEvent) -> None:
+    """Frames of such events are made once, for whoever listens."""
+    views = [view_event(event, role) for role in Role]
+    assert not is_same_for_all(event) or all(seen == views[0] for seen in views)
+
+
+def test_typing_is_the_same_for_all() -> None:
+    """It is nearly all that happens in a room: its frames are made once."""
+    assert is_same_for_all(events.Edited(doc="d", version=1, changes=[], client="c", ref=None))

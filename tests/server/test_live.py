@@ -23,6 +23,7 @@ from server.core.events import (
     RunFinished,
     RunStarted,
 )
+from server.core.roles import view
 from server.core.room import Participant
 from server.host import UnknownRoomError
 from server.journal import Kept
@@ -428,3 +429,14 @@ async def test_many_edits_in_one_breath_are_each_an_entry(here: Hosting) -> None
     refs = [e.event.ref for e in journal if isinstance(e.event, Edited)]
     assert refs == [str(n) for n in range(300)]
     assert len(scratch(await here.replayed(room)).splitlines()) == 300
+
+
+async def test_a_frame_made_once_for_all_is_the_event_as_each_role_sees_it(here: Hosting) -> None:
+    room = await here.create(double())
+    for role in Role:
+        ear = await here.enter(room, role)
+        await here.type_text(room, await here.enter(room, Role.TUTOR), "é漢😀\n", ref=f'a "{role}"')
+        heard = [frame for frame in ear.frames if frame["type"] == "event"]
+        entries = (await here.journal.read(room))[-len(heard) :]
+        assert heard == [{"type": "event", **(view(entry, role) or {})} for entry in entries]
+        assert heard[-1]["kind"] == "edited"
