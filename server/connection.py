@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -30,6 +30,7 @@ from server.core.room import Participant
 from server.host import Host
 from server.live import LiveRoom, RoomClosedError, now_ms
 from server.store import StoreUnavailableError
+from server.wire import SILENT_S
 
 MAX_OUTBOX_BYTES = 1024 * 1024
 HELLO_S = 10.0
@@ -62,6 +63,7 @@ class Outbox:
         self._allowed = MAX_OUTBOX_BYTES
         self._wake = asyncio.Event()
         self._closing: tuple[int, str] | None = None
+        self.silent_s: Callable[[], float] = websocket.scope["state"][SILENT_S]
 
     def catch_up(self, frames: Sequence[str]) -> None:
         """Queue what a newcomer has to know, however much that is: only what follows counts."""
@@ -136,6 +138,11 @@ class Connection:
         self._room = room
         self._host = host
         self._in_flight = asyncio.Semaphore(MAX_IN_FLIGHT)
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing was heard from this client, pongs included."""
+        return self._outbox.silent_s()
 
     def send(self, frame: str) -> None:
         """Queue a frame for this client."""

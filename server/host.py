@@ -41,6 +41,9 @@ DAY_MS = 24 * 3600 * 1000
 SANDBOX_LOOK_S = 1.0
 """How often the sandbox's state is looked at, to tell everybody when it changes."""
 
+PRESENCE_LOOK_S = 1.0
+"""How often it is looked who has fallen silent."""
+
 DRAIN_S = 2.0
 """How long a server that is told to stop waits for the journal."""
 
@@ -274,6 +277,13 @@ class Host:
                 await self.erase(room)
             log.info("interview erased after its retention", room=room)
 
+    async def look_who_is_there_forever(self) -> None:
+        """Notice those who have fallen silent without a goodbye."""
+        while True:
+            await asyncio.sleep(PRESENCE_LOOK_S)
+            for room, _ in self._rooms.values():
+                room.look_who_is_there()
+
     async def tell_of_sandbox_forever(self) -> None:
         """Tell everybody when running becomes possible or impossible."""
         told = self.sandbox_status
@@ -336,6 +346,7 @@ async def open_host(
         watchers = [
             tasks.create_task(host.evict_idle_forever()),
             tasks.create_task(host.tell_of_sandbox_forever()),
+            tasks.create_task(host.look_who_is_there_forever()),
         ]
         try:
             yield host

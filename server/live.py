@@ -48,6 +48,9 @@ CHECKPOINT_EVERY = 500
 GROUP = 256
 """How many commands are decided before their events are appended together."""
 
+SILENT_IS_AWAY_S = 4.0
+"""After how long a silence somebody counts as away; a peer that is there is heard more often."""
+
 RETRY_S = 0.5
 """How long what a run brought waits before it is journaled again, where that failed."""
 
@@ -61,6 +64,11 @@ class Listener(Protocol):
     """Somebody who hears what happens in a room: a connection."""
 
     participant: Participant
+
+    @property
+    def silent_s(self) -> float:
+        """How long nothing was heard from there."""
+        ...
 
     def send(self, frame: str) -> None:
         """Queue a frame; never blocks."""
@@ -120,6 +128,7 @@ class LiveRoom:
         self._in_hand: list[_Asked] = []
         self._closed = False
         self._listeners: set[Listener] = set()
+        self._told_present: set[str] = set()
         self._tail: deque[Entry] = deque(maxlen=TAIL)
         self._saved = state.seq
         self._behind = state  # what the next checkpoint is made of
@@ -334,10 +343,20 @@ class LiveRoom:
         return missed if is_known else None
 
     def _present(self) -> set[str]:
-        return {listener.participant.id for listener in self._listeners}
+        return {
+            listener.participant.id
+            for listener in self._listeners
+            if listener.silent_s < SILENT_IS_AWAY_S
+        }
+
+    def look_who_is_there(self) -> None:
+        """Tell everybody where somebody has fallen silent, or is heard again."""
+        if self._present() != self._told_present:
+            self._send_presence()
 
     def _send_presence(self) -> None:
-        people = participants(self.state, self._present())
+        self._told_present = self._present()
+        people = participants(self.state, self._told_present)
         self.send_to_all({"type": "presence", "participants": people})
 
     def _broadcast(self, entry: Entry) -> None:

@@ -19,11 +19,9 @@ from server.core.errors import VivaError
 from server.core.messages import MAX_FRAME_BYTES
 from server.parts import Parts
 from server.settings import Settings
+from server.wire import PING_S, PING_TIMEOUT_S, Wire
 
 DEMO_TITLE = "Demo interview"
-PING_S = 7.0
-"""A peer that does not answer a ping within this time again is taken for gone."""
-
 GRACE_S = 3
 """How long requests under way may take once the server was told to stop."""
 
@@ -101,11 +99,11 @@ def build_server(parts: Parts) -> Server:
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
-        ws="websockets-sansio",
+        ws=Wire,
         ws_max_size=MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=PING_S,
-        ws_ping_timeout=PING_S,
+        ws_ping_timeout=PING_TIMEOUT_S,
     )
     return Server(config, parts.host.drain)
 

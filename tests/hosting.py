@@ -36,6 +36,7 @@ class Ear:
     participant: Participant
     frames: list[Frame] = field(default_factory=list)
     closed: tuple[int, str] | None = None
+    silent_s: float = 0.0
     _heard: asyncio.Event = field(default_factory=asyncio.Event)
     _read: int = 0
 

@@ -15,8 +15,9 @@ from starlette.responses import HTMLResponse
 from starlette.websockets import WebSocket
 
 from server.core.messages import MAX_FRAME_BYTES
-from server.serving import PING_S, listen
+from server.serving import listen
 from server.settings import Settings
+from server.wire import PING_S, PING_TIMEOUT_S
 
 PAGE = """<!doctype html>
 <title>Relay</title>
@@ -70,7 +71,7 @@ async def serve() -> None:
         ws_max_size=MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=PING_S,
-        ws_ping_timeout=PING_S,
+        ws_ping_timeout=PING_TIMEOUT_S,
     )
     sys.stdout.write(f"The relay serves on http://127.0.0.1:{listener.getsockname()[1]}\n")
     sys.stdout.flush()

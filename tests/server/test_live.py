@@ -27,10 +27,19 @@ from server.core.roles import view
 from server.core.room import Participant
 from server.host import UnknownRoomError
 from server.journal import Kept
-from server.live import CHECKPOINT_EVERY, RECALL, REOPENING, TAIL, RoomClosedError, numbered
+from server.live import (
+    CHECKPOINT_EVERY,
+    RECALL,
+    REOPENING,
+    SILENT_IS_AWAY_S,
+    TAIL,
+    RoomClosedError,
+    numbered,
+)
 from server.store import StoreUnavailableError
 from tests.hosting import Ear, Hosting, double, hosting, run_scratch, scratch, started
 from tests.scripted import ScriptedSandbox, outcome
+from tests.serving import Frame
 from tests.stores import DISK_FULL, refusing
 
 LONG = "x" * 20_000
@@ -440,3 +449,22 @@ async def test_a_frame_made_once_for_all_is_the_event_as_each_role_sees_it(here:
         entries = (await here.journal.read(room))[-len(heard) :]
         assert heard == [{"type": "event", **(view(entry, role) or {})} for entry in entries]
         assert heard[-1]["kind"] == "edited"
+
+
+async def test_who_falls_silent_is_away_and_who_is_heard_again_is_back(here: Hosting) -> None:
+    """Their connection stands; the others see in any case that nobody is at its other end."""
+    room = await here.create()
+    camille, ada = await here.enter(room), await here.enter(room, Role.TUTOR)
+    live = await here.host.open(room)
+
+    def present(frame: Frame) -> bool:
+        people: list[Frame] = frame["participants"]
+        return any(one["present"] for one in people if one["id"] == "the-candidate")
+
+    for silent_s, is_there in ((SILENT_IS_AWAY_S, False), (0.1, True)):
+        ada.frames.clear()
+        camille.silent_s = silent_s
+        live.look_who_is_there()
+        live.look_who_is_there()
+        (told,) = [frame for frame in ada.frames if frame["type"] == "presence"]
+        assert present(told) is is_there
