@@ -21,11 +21,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
+import structlog
 from sqlalchemy.exc import DBAPIError
 
 from server.core.errors import VivaError
 
 T = TypeVar("T")
+
+log = structlog.get_logger()
 
 tables = sa.MetaData()
 
@@ -105,6 +108,9 @@ admins = sa.Table(
     sa.Column("created_at", sa.BigInteger, nullable=False),
 )
 
+
+LOG_HEADER_BYTES = 32
+LOG_FRAME_HEADER_BYTES = 24
 
 EventRow = tuple[str, int, int, str, str, str]
 """A row of `events`, column by column."""
@@ -297,8 +303,14 @@ async def open_store(url: str) -> AsyncIterator[Store]:
             f"VIVA_DATABASE_URL cannot be used: {error}. Leave it out to use SQLite, or give an "
             "SQLAlchemy URL whose driver is installed."
         ) from error
+    cut = await asyncio.to_thread(bytes_cut_off, engine.url)
+    if cut:
+        log.error(
+            "the log ends in the middle of a write: what was not told as saved may be gone",
+            bytes_dropped=cut,
+        )
     try:
-        await asyncio.to_thread(tables.create_all, engine)
+        await asyncio.to_thread(_make_tables, engine)
     except DBAPIError as error:
         engine.dispose()
         raise StoreUnavailableError(
@@ -314,6 +326,37 @@ async def open_store(url: str) -> AsyncIterator[Store]:
         if appender:
             appender.dispose()
         engine.dispose()
+
+
+def bytes_cut_off(url: sa.URL) -> int:
+    """How many bytes the write-ahead log holds beyond its last whole frame; 0 where all is well.
+
+    Left by a write that a power cut, or a full disk, ended in its middle: SQLite drops them. The
+    log's format: https://www.sqlite.org/fileformat2.html#the_write_ahead_log
+    """
+    if url.get_backend_name() != "sqlite" or not url.database:
+        return 0
+    try:
+        with Path(f"{url.database}-wal").open("rb") as file:
+            header = file.read(LOG_HEADER_BYTES)
+            size = file.seek(0, os.SEEK_END)
+    except OSError:
+        return 0  # there is none, or what is wrong will be told where the database is opened
+    if len(header) < LOG_HEADER_BYTES:
+        return size
+    page = int.from_bytes(header[8:12], "big")
+    return (size - LOG_HEADER_BYTES) % (LOG_FRAME_HEADER_BYTES + page)
+
+
+def _make_tables(engine: sa.Engine) -> None:
+    """What is missing; and see to it that a power cut leaves the files' names in their folder."""
+    tables.create_all(engine)
+    if engine.dialect.name == "sqlite" and engine.url.database:
+        folder = os.open(Path(engine.url.database).parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _engine(url: str) -> sa.Engine:

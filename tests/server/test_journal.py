@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import random
+import shutil
 import sqlite3
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -376,3 +379,69 @@ async def test_a_database_that_cannot_be_opened_is_one_clear_line(tmp_path: Path
             async with open_store(url):
                 pass
         assert "\n" not in str(refused.value)
+
+
+# The power goes.
+
+
+@contextmanager
+def as_left_by_a_power_cut(path: Path, to: Path, length: int | None = None) -> Iterator[Path]:
+    """The database's files as they are at this moment, the log cut to `length` bytes."""
+    to.mkdir()
+    copy = to / path.name
+    shutil.copy(path, copy)
+    log = shutil.copy(path.with_name("viva.db-wal"), to / "viva.db-wal")
+    if length is not None:
+        os.truncate(log, length)
+    yield copy
+    shutil.rmtree(to)
+
+
+async def test_a_log_cut_off_at_any_byte_opens_with_the_entries_before_the_cut(
+    path: Path, tmp_path: Path, journal: Journal
+) -> None:
+    """And with none of those after it: each room is a prefix of what it was."""
+    texts = random.Random(5)  # noqa: S311 -- entries of many sizes, no secret
+    entries = {
+        room: [note(seq, "x" * texts.randint(1, 9_000)) for seq in range(1, 9)] for room in "ab"
+    }
+    for number in range(8):
+        for room, its in entries.items():
+            await journal.append(room, [its[number]])
+    size = path.with_name("viva.db-wal").stat().st_size
+    found = set()
+    for length in sorted({0, 31, 32, 33, size - 1, size, *texts.sample(range(size), 40)}):
+        with as_left_by_a_power_cut(path, tmp_path / "after", length) as copy:
+            async with open_store(f"sqlite:///{copy}") as store, open_journal(store) as again:
+                for room, its in entries.items():
+                    read = await again.read(room)
+                    assert read == its[: len(read)]
+                    found.add(len(read))
+                await again.append("c", [note(1)])
+    assert {0, 8} <= found
+    assert len(found) > 4
+
+
+async def test_a_log_that_was_cut_off_is_told(
+    path: Path, tmp_path: Path, journal: Journal, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How much of it was dropped; a log that ends with a whole write is passed over in silence."""
+    await journal.append("a", [note(1)])
+    size = path.with_name("viva.db-wal").stat().st_size
+    for length, said in ((size, ""), (size - 10, "bytes_dropped=4110")):
+        with as_left_by_a_power_cut(path, tmp_path / "after", length) as copy:
+            async with open_store(f"sqlite:///{copy}"):
+                out = capsys.readouterr().out
+        assert ("middle of a write" in out, said in out) == (bool(said), True)
+
+
+async def test_what_is_told_as_saved_is_in_the_file_that_the_disk_was_told_to_keep(
+    path: Path, tmp_path: Path, journal: Journal, ears: Ears
+) -> None:
+    """At that moment, with no word from the process since: a copy of the files has it."""
+    for seq in range(1, 6):
+        await journal.append("a", [note(seq)])
+        told = await ears.told.get()
+        with as_left_by_a_power_cut(path, tmp_path / "after") as copy:
+            assert told == ("a", seq)
+            assert stored(copy) == [("a", number) for number in range(1, seq + 1)]
