@@ -3,88 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.container import Container
-from sandbox.contract import (
-    MIB,
-    ImageName,
-    Limits,
-    Mode,
-    SandboxError,
-    SandboxUnavailableError,
-    Submission,
-    TestInput,
-)
-from sandbox.engine import Engine
-from sandbox.pool import (
-    FAILURES_TOLD,
-    MAKERS,
-    TRY_AGAIN_AT_MOST_S,
-    WARM_MEMORY_BYTES,
-    Pool,
-    pause_s,
-)
-
-HELLO = Submission("print('hi')", Mode.PROGRAM, (TestInput("only"),))
-LARGE = Submission(
-    "print('hi')", Mode.PROGRAM, (TestInput("only"),), Limits(memory_bytes=512 * MIB)
-)
-
-
-class FakeEngine(Engine):
-    """Makes containers out of nothing: a stream each, with nobody at its other end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.away: str | None = None
-        self.failures: list[SandboxError] = []
-        """What the next makings come to."""
-        self.makes_usual_ones = asyncio.Event()
-        self.makes_usual_ones.set()
-        self.tries = 0
-        self.made: dict[str, Container] = {}
-        self._ends: dict[str, socket.socket] = {}
-
-    @property
-    def alive(self) -> int:
-        """How many containers there are."""
-        return sum(container.is_alive for container in self.made.values())
-
-    async def why_unavailable(self) -> str | None:
-        return self.away
-
-    async def make(self, memory_bytes: int, image: ImageName = "") -> Container:  # noqa: ARG002
-        self.tries += 1
-        name = f"fake-{self.tries}"
-        await asyncio.sleep(0)
-        if memory_bytes <= WARM_MEMORY_BYTES:
-            await self.makes_usual_ones.wait()
-        if self.failures:
-            raise self.failures.pop(0)
-        ours, theirs = socket.socketpair()
-        streams = await asyncio.open_connection(sock=ours)
-        self.made[name] = Container(name, memory_bytes, *streams)
-        self._ends[name] = theirs
-        return self.made[name]
-
-    async def kill(self, name: str) -> None:
-        """End a container, and wait until the event loop has heard of it."""
-        self._ends[name].close()
-        while self.made[name].is_alive:  # noqa: ASYNC110  # no event tells of it
-            await asyncio.sleep(0)
-
-    async def remove(self, container: Container) -> None:
-        container.hang_up()
-        self._ends[container.name].close()
-
-    async def remove_leftovers(self) -> int:
-        return 0
+from sandbox.contract import SandboxError, SandboxUnavailableError
+from sandbox.pool import FAILURES_TOLD, MAKERS, TRY_AGAIN_AT_MOST_S, Pool, pause_s
+from tests.sandbox.fake_engine import HELLO, LARGE, FakeEngine, Visitor
 
 
 async def _until(condition: Callable[[], bool]) -> None:
@@ -92,26 +19,6 @@ async def _until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(20):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-
-
-class Visitor:
-    """Somebody's run, from joining the line to leaving the pool."""
-
-    def __init__(self, pool: Pool, submission: Submission = HELLO, owner: str = "") -> None:
-        self.places: list[int] = []
-        self.container: str | None = None
-        self.leave = asyncio.Event()
-        self.task = asyncio.create_task(self._visit(pool, submission, owner))
-
-    async def _visit(self, pool: Pool, submission: Submission, owner: str) -> None:
-        async with pool.run(submission, owner=owner, on_waiting=self.places.append) as run:
-            self.container = run.container_name
-            await self.leave.wait()
-
-    @property
-    def is_inside(self) -> bool:
-        """Whether it has a container of its own at the moment."""
-        return self.container is not None and not self.task.done()
 
 
 # Bounds.
