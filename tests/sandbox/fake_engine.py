@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 
 from sandbox.container import Container
 from sandbox.contract import MIB, ImageName, Limits, Mode, SandboxError, Submission, TestInput
 from sandbox.engine import Engine
+from sandbox.facts import EngineFacts
 from sandbox.pool import WARM_MEMORY_BYTES, Pool
 
 HELLO = Submission("print('hi')", Mode.PROGRAM, (TestInput("only"),))
@@ -29,6 +31,8 @@ class FakeEngine(Engine):
         self.tries = 0
         self.swept_at: list[float] = []
         """When it was asked to remove left-overs, by the event loop's clock."""
+        self.memory_bytes = 0
+        self.processors = 0
         self.hangs_s = 0.0
         """How long it takes to answer whether it is there."""
         self.made: dict[str, Container] = {}
@@ -42,6 +46,10 @@ class FakeEngine(Engine):
     async def why_unavailable(self) -> str | None:
         await asyncio.sleep(self.hangs_s)
         return self.away
+
+    async def facts(self) -> EngineFacts:
+        info = {"MemTotal": self.memory_bytes, "NCPU": self.processors}
+        return EngineFacts.read({}, info)
 
     async def make(self, memory_bytes: int, image: ImageName = "") -> Container:  # noqa: ARG002
         self.tries += 1
@@ -90,3 +98,10 @@ class Visitor:
     def is_inside(self) -> bool:
         """Whether it has a container of its own at the moment."""
         return self.container is not None and not self.task.done()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something that nothing tells of."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from sandbox import probe
-from sandbox.checks import Answers, Check, State, container_checks, engine_checks, inside_checks
+from sandbox.checks import (
+    Answers,
+    Check,
+    State,
+    container_checks,
+    engine_checks,
+    inside_checks,
+    room_check,
+)
 from sandbox.container import EngineSettings
 from sandbox.contract import MIB
 from sandbox.doctor import LIMITS, Report, Times, look_inside
@@ -19,6 +27,7 @@ from sandbox.facts import ContainerFacts, EngineFacts
 SETTINGS = EngineSettings()
 TMP = "/tmp"  # noqa: S108  # the container's
 OWN_USER = 1000
+GIB = 1024 * MIB
 SOUND: Answers = {
     "python": "3.13.5",
     "kernel": "6.1.0",
@@ -185,6 +194,19 @@ def test_modes_of_the_engine_are_read() -> None:
     options = ["name=seccomp,profile=default", "name=rootless", "name=userns"]
     facts = EngineFacts.read({}, {"SecurityOptions": options, "CgroupVersion": "2"})
     assert (facts.is_rootless, facts.remaps_users, facts.cgroup) == (True, True, "2")
+
+
+def test_a_pool_larger_than_the_machine_is_advised_against() -> None:
+    def state(memory_bytes: int, runs: int | None, warm: int | None) -> State:
+        info = {"MemTotal": memory_bytes, "NCPU": 2}
+        return room_check(EngineFacts.read({}, info), runs, warm).state
+
+    assert state(8 * GIB, None, None) is State.OK
+    assert state(8 * GIB, 8, 8) is State.OK
+    assert state(8 * GIB, 30, 8) is State.ADVICE
+    assert state(8 * GIB, 4, 800) is State.ADVICE
+    assert state(GIB, None, None) is State.ADVICE
+    assert state(0, None, None) is State.ADVICE
 
 
 def test_a_report_is_sound_only_with_a_run_and_nothing_bad() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -11,15 +10,7 @@ from hypothesis import strategies as st
 
 from sandbox.contract import SandboxError, SandboxUnavailableError
 from sandbox.pool import FAILURES_TOLD, MAKERS, TRY_AGAIN_AT_MOST_S, Pool, pause_s
-from tests.sandbox.fake_engine import HELLO, LARGE, FakeEngine, Visitor
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    """Wait for something that nothing tells of."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
+from tests.sandbox.fake_engine import HELLO, LARGE, FakeEngine, Visitor, until
 
 # Bounds.
 
@@ -85,11 +76,11 @@ async def test_no_more_stand_ready_than_asked_for_after_one_is_taken() -> None:
     engine = FakeEngine()
     async with Pool(size=1, warm=1, engine=engine) as pool:
         for count in (1, 2, 3):
-            await _until(lambda: pool.ready == 1)
+            await until(lambda: pool.ready == 1)
             visitor = Visitor(pool)
             visitor.leave.set()
             await visitor.task
-            await _until(lambda: pool.ready == 1)
+            await until(lambda: pool.ready == 1)
             assert engine.tries == count + 1
 
 
@@ -97,7 +88,7 @@ async def test_a_pool_that_keeps_none_ready_makes_one_for_whoever_comes() -> Non
     """Else the run would wait for ever."""
     async with Pool(size=1, warm=0, engine=FakeEngine()) as pool:
         visitor = Visitor(pool)
-        await _until(lambda: visitor.is_inside)
+        await until(lambda: visitor.is_inside)
         visitor.leave.set()
         await visitor.task
 
@@ -109,17 +100,17 @@ async def test_a_run_given_up_in_line_is_not_served_when_another_is_given_up_at_
     """As at a shutdown: it leaves the line in its own next step, after the other has left."""
     async with Pool(engine=FakeEngine(), size=1, warm=1) as pool:
         inside = Visitor(pool)
-        await _until(lambda: inside.is_inside)
+        await until(lambda: inside.is_inside)
         in_line = Visitor(pool)
-        await _until(lambda: in_line.places == [1])
-        await _until(lambda: pool.ready == 1)
+        await until(lambda: in_line.places == [1])
+        await until(lambda: pool.ready == 1)
         for visitor in (inside, in_line):
             visitor.task.cancel()
         await asyncio.wait([inside.task, in_line.task])
         assert inside.task.cancelled()
         assert in_line.task.cancelled()
         later = Visitor(pool)
-        await _until(lambda: later.is_inside)
+        await until(lambda: later.is_inside)
         later.leave.set()
         await later.task
 
@@ -128,14 +119,14 @@ async def test_a_dead_container_is_never_handed_out() -> None:
     """The next run gets the living one behind it, and the dead one's place is filled."""
     engine = FakeEngine()
     async with Pool(size=2, warm=2, engine=engine) as pool:
-        await _until(lambda: pool.ready == 2)
+        await until(lambda: pool.ready == 2)
         oldest, other = engine.made
         await engine.kill(oldest)
         visitor = Visitor(pool)
-        await _until(lambda: visitor.is_inside)
+        await until(lambda: visitor.is_inside)
         assert visitor.container == other
         assert visitor.places == []
-        await _until(lambda: pool.ready == 2)
+        await until(lambda: pool.ready == 2)
         visitor.leave.set()
         await visitor.task
 
@@ -144,19 +135,19 @@ async def test_a_run_that_needs_a_container_of_its_own_passes_those_whom_the_dea
     """It does not wait for the makers, so it does not wait behind those who do."""
     engine = FakeEngine()
     async with Pool(size=1, warm=1, engine=engine) as pool:
-        await _until(lambda: pool.ready == 1)
+        await until(lambda: pool.ready == 1)
         inside = Visitor(pool)
-        await _until(lambda: inside.is_inside and pool.ready == 1)
+        await until(lambda: inside.is_inside and pool.ready == 1)
         usual, large = Visitor(pool), Visitor(pool, LARGE)
-        await _until(lambda: (usual.places, large.places) == ([1], [2]))
+        await until(lambda: (usual.places, large.places) == ([1], [2]))
         engine.makes_usual_ones.clear()
         await engine.kill(next(reversed(engine.made)))
         inside.leave.set()
-        await _until(lambda: large.is_inside)
+        await until(lambda: large.is_inside)
         assert not usual.is_inside
         engine.makes_usual_ones.set()
         large.leave.set()
-        await _until(lambda: usual.is_inside)
+        await until(lambda: usual.is_inside)
         usual.leave.set()
         await asyncio.gather(inside.task, large.task, usual.task)
 
@@ -180,7 +171,7 @@ async def test_those_in_line_are_told_when_containers_do_not_come_up_and_it_heal
             assert "did not come up" in str(one.task.exception())
         assert engine.tries == FAILURES_TOLD
         third = Visitor(pool)
-        await _until(lambda: third.is_inside)
+        await until(lambda: third.is_inside)
         third.leave.set()
         await third.task
 
@@ -191,7 +182,7 @@ async def test_one_failure_alone_is_nobodys_business() -> None:
     engine.failures = [SandboxError("It did not come up.")]
     async with Pool(size=1, engine=engine) as pool:
         visitor = Visitor(pool)
-        await _until(lambda: visitor.is_inside)
+        await until(lambda: visitor.is_inside)
         visitor.leave.set()
         await visitor.task
         assert visitor.places == [1]
@@ -202,14 +193,14 @@ async def test_those_in_line_are_told_when_the_engine_goes(how: str) -> None:
     """At once, all of them, with the reason; and runs work again when it is back."""
     engine = FakeEngine()
     async with Pool(size=1, warm=1, engine=engine) as pool:
-        await _until(lambda: pool.ready == 1)
+        await until(lambda: pool.ready == 1)
         inside = Visitor(pool)
-        await _until(lambda: inside.is_inside)
+        await until(lambda: inside.is_inside)
         waiting = [Visitor(pool) for _ in range(3)]
-        await _until(lambda: all(one.places for one in waiting))
+        await until(lambda: all(one.places for one in waiting))
         engine.away = "The engine is away."
         if how == "a maker finds out":
-            await _until(lambda: pool.ready == 1)
+            await until(lambda: pool.ready == 1)
             engine.failures = [SandboxUnavailableError(engine.away)]
             waiting.append(Visitor(pool, LARGE, owner="another"))
             inside.leave.set()
@@ -223,8 +214,8 @@ async def test_those_in_line_are_told_when_the_engine_goes(how: str) -> None:
                 raise AssertionError("never reached")
         engine.away = None
         inside.leave.set()
-        await _until(lambda: pool.available)
+        await until(lambda: pool.available)
         again = Visitor(pool)
-        await _until(lambda: again.is_inside)
+        await until(lambda: again.is_inside)
         again.leave.set()
         await asyncio.gather(inside.task, again.task)
