@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 
 from sandbox.contract import SandboxError, SandboxUnavailableError
 from sandbox.pool import FAILURES_TOLD, MAKERS, TRY_AGAIN_AT_MOST_S, Pool, pause_s
+from tests.hurried import hurried, in_no_time
 from tests.sandbox.fake_engine import HELLO, LARGE, FakeEngine, Visitor, until
 
 # Bounds.
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=150)
 @given(
     size=st.integers(1, 3),
     warm=st.integers(0, 3),
@@ -31,7 +32,7 @@ def test_no_more_run_or_stand_ready_than_were_asked_for(
     size: int, warm: int, steps: list[tuple[str, int]]
 ) -> None:
     """Whoever comes, leaves, gives up or dies; none is handed out twice, and all are served."""
-    asyncio.run(_live_through(size, warm, steps))
+    in_no_time(lambda: _live_through(size, warm, steps))
 
 
 async def _live_through(size: int, warm: int, steps: list[tuple[str, int]]) -> None:
@@ -71,6 +72,7 @@ def _check_bounds(engine: FakeEngine, visitors: list[Visitor], size: int, warm: 
     assert engine.alive <= size + warm + MAKERS
 
 
+@hurried
 async def test_no_more_stand_ready_than_asked_for_after_one_is_taken() -> None:
     """Both makers hear that one is short, and one of them makes it."""
     engine = FakeEngine()
@@ -84,6 +86,7 @@ async def test_no_more_stand_ready_than_asked_for_after_one_is_taken() -> None:
             assert engine.tries == count + 1
 
 
+@hurried
 async def test_a_pool_that_keeps_none_ready_makes_one_for_whoever_comes() -> None:
     """Else the run would wait for ever."""
     async with Pool(size=1, warm=0, engine=FakeEngine()) as pool:
@@ -96,6 +99,7 @@ async def test_a_pool_that_keeps_none_ready_makes_one_for_whoever_comes() -> Non
 # Containers that die or do not come up.
 
 
+@hurried
 async def test_a_run_given_up_in_line_is_not_served_when_another_is_given_up_at_once() -> None:
     """As at a shutdown: it leaves the line in its own next step, after the other has left."""
     async with Pool(engine=FakeEngine(), size=1, warm=1) as pool:
@@ -115,6 +119,7 @@ async def test_a_run_given_up_in_line_is_not_served_when_another_is_given_up_at_
         await later.task
 
 
+@hurried
 async def test_a_dead_container_is_never_handed_out() -> None:
     """The next run gets the living one behind it, and the dead one's place is filled."""
     engine = FakeEngine()
@@ -131,6 +136,7 @@ async def test_a_dead_container_is_never_handed_out() -> None:
         await visitor.task
 
 
+@hurried
 async def test_a_run_that_needs_a_container_of_its_own_passes_those_whom_the_dead_hold_up() -> None:
     """It does not wait for the makers, so it does not wait behind those who do."""
     engine = FakeEngine()
@@ -160,6 +166,7 @@ def test_makers_pause_longer_the_more_often_they_fail() -> None:
     assert pauses[-1] == TRY_AGAIN_AT_MOST_S
 
 
+@hurried
 async def test_those_in_line_are_told_when_containers_do_not_come_up_and_it_heals() -> None:
     """Not at the first that fails; and the next to come is served once one comes up."""
     engine = FakeEngine()
@@ -176,6 +183,7 @@ async def test_those_in_line_are_told_when_containers_do_not_come_up_and_it_heal
         await third.task
 
 
+@hurried
 async def test_one_failure_alone_is_nobodys_business() -> None:
     """Who waits gets the next container."""
     engine = FakeEngine()
@@ -189,6 +197,7 @@ async def test_one_failure_alone_is_nobodys_business() -> None:
 
 
 @pytest.mark.parametrize("how", ["a maker finds out", "the lookout finds out"])
+@hurried
 async def test_those_in_line_are_told_when_the_engine_goes(how: str) -> None:
     """At once, all of them, with the reason; and runs work again when it is back."""
     engine = FakeEngine()

@@ -10,6 +10,7 @@ from sandbox.contract import MIB, SandboxError
 from sandbox.facts import EngineFacts
 from sandbox.pool import Pool
 from sandbox.sizes import LEAST, MOST_READY, Sizes, sizes
+from tests.hurried import hurried
 from tests.sandbox.fake_engine import FakeEngine, Visitor, until
 
 GIB = 1024 * MIB
@@ -57,6 +58,7 @@ def test_nobody_gets_fewer_than_the_least_or_more_ready_than_are_of_use(
     assert found.runs <= found.warm <= max(found.runs, MOST_READY)
 
 
+@hurried
 async def test_a_pool_asks_the_engine_how_much_room_there_is() -> None:
     engine = FakeEngine()
     engine.memory_bytes, engine.processors = 16 * GIB, 6
@@ -82,6 +84,7 @@ class Reticent(FakeEngine):
         return await super().facts()
 
 
+@hurried
 async def test_an_engine_that_does_not_say_is_asked_again() -> None:
     engine = Reticent()
     engine.memory_bytes = 16 * GIB
@@ -91,6 +94,7 @@ async def test_an_engine_that_does_not_say_is_asked_again() -> None:
         await until(lambda: pool.ready == 16)
 
 
+@hurried
 async def test_a_pool_whose_size_is_told_does_not_ask() -> None:
     engine = Reticent()
     async with Pool(size=2, engine=engine) as pool:

@@ -10,7 +10,7 @@ import pytest
 from sandbox.contract import Output
 from sandbox.harness.watching import GATHER_S
 from server.batches import batches_of
-from tests.sandbox.hurried import in_no_time
+from tests.hurried import hurried
 from tests.scripted import ScriptedRun
 
 STREAMED_WITHIN_S = 0.02
@@ -38,20 +38,15 @@ async def _delays_s(run: Printing) -> list[list[float]]:
 
 
 @pytest.mark.parametrize("pause_s", [0.0005, 0.003, 0.011, 0.013, 0.5])
-def test_no_piece_waits_longer_than_nobody_sees(pause_s: float) -> None:
+@hurried
+async def test_no_piece_waits_longer_than_nobody_sees(pause_s: float) -> None:
     """What the harness gathers before is counted in."""
-
-    async def listen() -> None:
-        delays_s = await _delays_s(Printing([pause_s] * 200))
-        assert sum(map(len, delays_s)) == 200
-        assert max(max(batch) for batch in delays_s) + GATHER_S < STREAMED_WITHIN_S
-        assert delays_s[0] == [0]
-
-    in_no_time(listen)
+    delays_s = await _delays_s(Printing([pause_s] * 200))
+    assert sum(map(len, delays_s)) == 200
+    assert max(max(batch) for batch in delays_s) + GATHER_S < STREAMED_WITHIN_S
+    assert delays_s[0] == [0]
 
 
-def test_a_flood_is_few_batches() -> None:
-    async def listen() -> None:
-        assert len(await _delays_s(Printing([0.0001] * 2_000))) < 40
-
-    in_no_time(listen)
+@hurried
+async def test_a_flood_is_few_batches() -> None:
+    assert len(await _delays_s(Printing([0.0001] * 2_000))) < 40

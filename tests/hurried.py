@@ -8,7 +8,10 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Callable, Coroutine
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
 
 
 class _Hurry(selectors.DefaultSelector):
@@ -34,7 +37,17 @@ class _HurriedLoop(asyncio.SelectorEventLoop):
         return self._hurry.passed_s
 
 
+def hurried(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Have an asynchronous test run by that clock."""
+
+    @wraps(test)
+    def run(*args: P.args, **kwargs: P.kwargs) -> None:
+        in_no_time(lambda: test(*args, **kwargs))
+
+    return run
+
+
 def in_no_time(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
     """Run what waits for nothing but its own timers; minutes of it take milliseconds."""
-    with asyncio.Runner(loop_factory=_HurriedLoop) as runner:
+    with asyncio.Runner(debug=True, loop_factory=_HurriedLoop) as runner:
         runner.run(work())
