@@ -42,15 +42,12 @@ def hurried(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
 
     @wraps(test)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
-        in_no_time(lambda: test(*args, **kwargs), debug=True)
+        in_no_time(lambda: test(*args, **kwargs))
 
     return run
 
 
-def in_no_time(work: Callable[[], Coroutine[Any, Any, None]], *, debug: bool = False) -> None:
-    """Run what waits for nothing but its own timers; minutes of it take milliseconds.
-
-    `debug` is asyncio's own, which looks for tasks and callbacks that went astray, and takes time.
-    """
-    with asyncio.Runner(debug=debug, loop_factory=_HurriedLoop) as runner:
+def in_no_time(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run what waits for nothing but its own timers; minutes of it take milliseconds."""
+    with asyncio.Runner(loop_factory=_HurriedLoop) as runner:
         runner.run(work())
