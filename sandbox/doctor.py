@@ -26,6 +26,7 @@ from sandbox.checks import (
 )
 from sandbox.container import USER_IDS, Container, EngineSettings
 from sandbox.contract import (
+    ImageMissingError,
     ImageName,
     Limits,
     Mode,
@@ -113,11 +114,22 @@ async def _checks(engine: Engine, runs: int | None, warm: int | None) -> AsyncIt
         made = await engine.inspect(container)
         answers = await look_inside(container)
     yield image_check(image, settings.image, answers)
+    yield await larger_image(engine)
     for check in (
         *container_checks(made),
         *inside_checks(answers, memory_bytes, settings, os.getuid()),
     ):
         yield check
+
+
+async def larger_image(engine: Engine) -> Check:
+    """Whether the image is there that only some problems ask for."""
+    try:
+        image = await engine.image("data")
+    except ImageMissingError as error:
+        return Check("larger image", State.ADVICE, "none", f"For problems that want it: {error}.")
+    tags = ", ".join(image.tags) or engine.settings.data_image
+    return Check("larger image", State.OK, f"{tags}, built {image.built}")
 
 
 async def look_inside(container: Container) -> Answers:
