@@ -217,7 +217,7 @@ def test_any_bytes_give_each_test_one_outcome_or_a_typed_error(
             run.leave()
 
     failed: list[bool] = []
-    events = asyncio.run(run_it(), debug=False)  # which takes three times as long
+    events = asyncio.run(run_it())
     outcomes = [event for event in events if isinstance(event, Outcome)]
     assert failed or [one.test for one in outcomes] == TESTS
     for outcome in outcomes:
@@ -345,8 +345,7 @@ def test_any_bytes_give_a_run_its_verdict_and_never_a_wrong_accepted(
     part = _part(mode)
     started = RunStarted(run="r", what="tests", doc="d", version=1)
     sandbox = _FuzzedSandbox(_Scripted(deque(streams), blames_memory))
-    performance = Performance(sandbox, Job(started, "source", part), record)
-    asyncio.run(performance.perform(), debug=False)
+    asyncio.run(Performance(sandbox, Job(started, "source", part), record).perform())
     finished = events[-1]
     judged = [event for event in events if isinstance(event, TestJudged)]
     assert isinstance(finished, RunFinished)
