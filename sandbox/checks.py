@@ -23,6 +23,7 @@ from sandbox.container import (
 )
 from sandbox.contract import MIB
 from sandbox.facts import ContainerFacts, EngineFacts, ImageFacts
+from sandbox.sizes import IDLE_BYTES, RUN_BYTES, sizes
 
 Answers = dict[str, Any]
 """What `probe.look` returned."""
@@ -87,6 +88,23 @@ def _runtime(facts: EngineFacts, runtime: str) -> Check:
         "CVE-2024-21626, CVE-2025-31133, CVE-2025-52565 and CVE-2025-52881."
     )
     return Check("runtime", State.ADVICE, found, mend)
+
+
+def room_check(facts: EngineFacts, runs: int | None, warm: int | None) -> Check:
+    """How large the pool is, and whether the engine's machine has the memory for it."""
+    found = sizes(runs, warm, facts.memory_bytes, facts.processors)
+    told = (
+        f"{found.runs} runs at once, {found.warm} containers ready; the engine's machine has "
+        f"{facts.memory_bytes // MIB:,} MiB and {facts.processors} processors"
+    )
+    wanted_bytes = found.runs * RUN_BYTES + found.warm * IDLE_BYTES
+    if wanted_bytes <= facts.memory_bytes:
+        return Check("pool", State.OK, told)
+    mend = (
+        f"They may want {wanted_bytes // MIB:,} MiB together: set VIVA_SANDBOX_RUNS or "
+        "VIVA_SANDBOX_WARM lower, or give the machine more memory."
+    )
+    return Check("pool", State.ADVICE, told, mend)
 
 
 def image_check(image: ImageFacts, name: str, answers: Answers) -> Check:

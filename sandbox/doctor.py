@@ -22,9 +22,11 @@ from sandbox.checks import (
     engine_checks,
     image_check,
     inside_checks,
+    room_check,
 )
 from sandbox.container import USER_IDS, Container, EngineSettings
 from sandbox.contract import (
+    ImageMissingError,
     ImageName,
     Limits,
     Mode,
@@ -69,12 +71,17 @@ class Report:
         return self.times is not None and all(c.state is not State.BAD for c in self.checks)
 
 
-async def examine(settings: EngineSettings) -> Report:
-    """Look at everything that can be looked at; what fails is a check that says so."""
+async def examine(
+    settings: EngineSettings, runs: int | None = None, warm: int | None = None
+) -> Report:
+    """Look at everything that can be looked at; what fails is a check that says so.
+
+    `runs` and `warm` are the pool's sizes, where they are set; see `sizes`.
+    """
     report = Report()
     async with Engine(settings) as engine:
         try:
-            async for check in _checks(engine):
+            async for check in _checks(engine, runs, warm):
                 report.checks.append(check)
             report.times = await _times(engine)
         except SandboxUnavailableError as error:
@@ -93,10 +100,12 @@ def _mend(error: SandboxError) -> str:
     return "If this goes on, the engine's own log says more."
 
 
-async def _checks(engine: Engine) -> AsyncIterator[Check]:
+async def _checks(engine: Engine, runs: int | None, warm: int | None) -> AsyncIterator[Check]:
     settings, memory_bytes = engine.settings, LIMITS.memory_bytes
-    for check in engine_checks(await engine.facts(), settings):
+    facts = await engine.facts()
+    for check in engine_checks(facts, settings):
         yield check
+    yield room_check(facts, runs, warm)
     image = await engine.image()
     removed = await engine.remove_leftovers()
     left = f"{removed} removed just now" if removed else "none"
@@ -105,11 +114,22 @@ async def _checks(engine: Engine) -> AsyncIterator[Check]:
         made = await engine.inspect(container)
         answers = await look_inside(container)
     yield image_check(image, settings.image, answers)
+    yield await larger_image(engine)
     for check in (
         *container_checks(made),
         *inside_checks(answers, memory_bytes, settings, os.getuid()),
     ):
         yield check
+
+
+async def larger_image(engine: Engine) -> Check:
+    """Whether the image is there that only some problems ask for."""
+    try:
+        image = await engine.image("data")
+    except ImageMissingError as error:
+        return Check("larger image", State.ADVICE, "none", f"For problems that want it: {error}.")
+    tags = ", ".join(image.tags) or engine.settings.data_image
+    return Check("larger image", State.OK, f"{tags}, built {image.built}")
 
 
 async def look_inside(container: Container) -> Answers:

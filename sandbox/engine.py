@@ -167,9 +167,9 @@ class Engine:
         """What the engine says of itself."""
         return await self._call(lambda client: EngineFacts.read(client.version(), client.info()))
 
-    async def image(self) -> ImageFacts:
-        """What it says of the image; raises `SandboxUnavailableError` where there is none."""
-        return await self._call(lambda client: ImageFacts.read(self._look(client)))
+    async def image(self, name: ImageName = "") -> ImageFacts:
+        """What it says of an image; raises `ImageMissingError` where there is none."""
+        return await self._call(lambda client: ImageFacts.read(self._look(client, name)))
 
     async def inspect(self, container: Container) -> ContainerFacts:
         """What it says of a container."""
@@ -211,9 +211,9 @@ class Engine:
                 self._clients[timeout_s] = client
             return self._clients[timeout_s]
 
-    def _look(self, client: docker.APIClient) -> dict[str, Any]:
-        with _wanting(self.settings, ""):
-            image: dict[str, Any] = client.inspect_image(self.settings.image)  # type: ignore[no-untyped-call]
+    def _look(self, client: docker.APIClient, name: ImageName = "") -> dict[str, Any]:
+        with _wanting(self.settings, name):
+            image: dict[str, Any] = client.inspect_image(self.settings.tag(name))  # type: ignore[no-untyped-call]
         return image
 
     def _create(

@@ -13,6 +13,9 @@ class EngineFacts:
     version: str
     api: str
     kernel: str
+    memory_bytes: int
+    """All that its machine has; 0 where it does not say."""
+    processors: int
     storage: str
     cgroup: str
     """The version of the kernel's control groups: "1" or "2"."""
@@ -33,6 +36,8 @@ class EngineFacts:
             version=str(version.get("Version", "")),
             api=str(version.get("ApiVersion", "")),
             kernel=str(info.get("KernelVersion", "")),
+            memory_bytes=int(info.get("MemTotal") or 0),
+            processors=int(info.get("NCPU") or 0),
             storage=str(info.get("Driver", "")),
             cgroup=str(info.get("CgroupVersion", "1")),
             is_rootless="name=rootless" in options,

@@ -1,8 +1,8 @@
 """The sandbox in this process: every run gets a container of its own, used once.
 
 Containers stand ready: made, started, their harness booted and waiting. A run takes one and is
-never kept waiting for the engine; in the background two makers put others in its place. Where none
-is ready, runs wait in a line that is fair between owners, and are told their place in it.
+never kept waiting for the engine; in the background others are made in its place. Where none is
+ready, runs wait in a line that is fair between owners, and are told their place in it.
 
 `Pool` is an async context manager that owns its containers and its background work.
 """
@@ -30,6 +30,7 @@ from sandbox.contract import (
 from sandbox.engine import Engine
 from sandbox.line import Line, Waiter
 from sandbox.run import PoolRun
+from sandbox.sizes import LEAST, sizes
 
 _log = logging.getLogger(__name__)
 
@@ -67,15 +68,18 @@ class Pool:
     def __init__(
         self,
         settings: EngineSettings | None = None,
-        size: int = 4,
+        size: int | None = LEAST,
         warm: int | None = None,
         engine: Engine | None = None,
     ) -> None:
         """At most `size` runs are under way at once; `warm` containers, as many unless told
-        otherwise, stand ready for the next ones. `engine` stands in for the one of `settings`."""
+        otherwise, stand ready for the next ones. Without a `size` there are as many of both as the
+        engine's machine has room for. `engine` stands in for the one of `settings`."""
         self._engine = engine or Engine(settings)
-        self._size = size
-        self._warm = size if warm is None else warm
+        self._told = size, warm
+        self._size = LEAST if size is None else size
+        self._warm = self._size if warm is None else warm
+        self._is_sized = size is not None
         self._line: Line[_Request] = Line()
         self._ready: deque[Container] = deque()
         self._being_made = 0
@@ -286,10 +290,22 @@ class Pool:
 
     async def _look(self) -> None:
         self._note(await self._engine.why_unavailable())
+        if self.available and not self._is_sized:
+            await self._take_size()
         for container in [one for one in self._ready if not one.is_alive]:
             self._ready.remove(container)
             self.bury(container)
         self._ask_for_more()
+
+    async def _take_size(self) -> None:
+        try:
+            facts = await self._engine.facts()
+        except SandboxError as error:
+            _log.info("how much room there is will be asked again: %s", error)
+            return
+        found = sizes(*self._told, facts.memory_bytes, facts.processors)
+        self._size, self._warm, self._is_sized = found.runs, found.warm, True
+        _log.info("%d runs at once, %d containers ready", self._size, self._warm)
 
     async def _keep_looking(self) -> None:
         while True:

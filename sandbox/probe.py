@@ -32,10 +32,26 @@ CALLS = {  # numbers of x86-64 and of AArch64
     "perf_event_open": (298, 241),
     "userfaultfd": (323, 282),
     "io_uring_setup": (425, 425),
+    "memfd_secret": (447, 447),
+    "pidfd_getfd": (438, 438),
+    "open_by_handle_at": (304, 265),
+    "fsopen": (430, 430),
+    "add_key": (248, 217),
     "process_vm_readv": (310, 270),
     "shmget": (29, 194),
+    "msgget": (68, 186),
+    "semget": (64, 190),
 }
-FAMILIES = {"AF_INET": 2, "AF_INET6": 10, "AF_NETLINK": 16, "AF_PACKET": 17, "AF_ALG": 38}
+FAMILIES = {
+    "AF_INET": 2,
+    "AF_INET6": 10,
+    "AF_KEY": 15,
+    "AF_NETLINK": 16,
+    "AF_PACKET": 17,
+    "AF_ALG": 38,
+    "AF_VSOCK": 40,
+    "AF_XDP": 44,
+}
 WRITTEN = ("/", "/etc", "/opt/viva", "/usr/bin", "/home", "/dev", "/proc", "/sys/fs/cgroup")
 LIMITS = ("NOFILE", "FSIZE", "CORE", "NPROC", "MSGQUEUE")
 

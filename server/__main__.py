@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from sandbox.contract import SandboxError
+from sandbox.sizes import LEAST
 from server import sandbox_cli
 from server.core.errors import VivaError
 from server.sandboxes import open_sandbox
@@ -190,7 +191,9 @@ async def _findings(
     from server.problem_files.read import ProblemFileError
 
     found: list[ProblemFileError] = []
-    async with open_sandbox(settings) as sandbox:
+    # One solution is tried after the other: no more containers than the least are of use.
+    sized = replace(settings, sandbox_runs=settings.sandbox_runs or LEAST)
+    async with open_sandbox(sized) as sandbox:
         with err.status("Reading problems …") as status:
             async for step in check_library(library, slugs, sandbox):
                 if isinstance(step, ProblemFileError):

@@ -10,8 +10,11 @@ import msgspec
 from sandbox.contract import Run, RunEvent
 from server.core.events import AnyEvent, OutputWritten
 
-PAUSE_S = 0.02
-"""How long output is gathered after a batch went out: the first piece never waits."""
+PAUSE_S = 0.012
+"""How long output is gathered after a batch went out: the first piece never waits.
+
+What the harness gathers (5 ms) comes on top; together they stay below 20 ms.
+"""
 
 
 async def batches_of(run: Run) -> AsyncIterator[list[RunEvent]]:

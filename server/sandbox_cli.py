@@ -83,7 +83,9 @@ def doctor(
     """
 
     async def work(settings: Settings) -> int:
-        report = await examine(engine_settings(settings))
+        report = await examine(
+            engine_settings(settings), settings.sandbox_runs, settings.sandbox_warm
+        )
         switch = Check("VIVA_SANDBOX", State.BAD, "off", "Unset it: running is switched off.")
         if not settings.sandbox:
             report.checks.insert(0, switch)

@@ -38,10 +38,12 @@ class Settings:
     """`VIVA_SANDBOX`: `off` switches running off."""
     sandbox_image: str = "viva-sandbox:latest"
     """`VIVA_SANDBOX_IMAGE`: the image that programs run in."""
-    sandbox_runs: int = 4
-    """`VIVA_SANDBOX_RUNS`: how many containers may run at the same time."""
+    sandbox_runs: int | None = None
+    """`VIVA_SANDBOX_RUNS`: how many containers may run at the same time; by default 4, or as many
+    as the engine's machine has processors where its memory allows."""
     sandbox_warm: int | None = None
-    """`VIVA_SANDBOX_WARM`: how many containers stand ready; by default as many as may run."""
+    """`VIVA_SANDBOX_WARM`: how many containers stand ready; by default as many as may run, and
+    where that is not set up to 20, as far as a hundredth of the memory goes."""
     sandbox_runtime: str = ""
     """`VIVA_SANDBOX_RUNTIME`: the engine's runtime, e.g. `runsc`; by default the engine's own."""
     retention_days: int = 30
@@ -81,10 +83,8 @@ class Settings:
             admin_token=_token(text.get("admin_token", "")),
             sandbox=text.get("sandbox", "on").lower() not in {"off", "0", "no", "false"},
             sandbox_image=text.get("sandbox_image", default.sandbox_image),
-            sandbox_runs=_number(text, "sandbox_runs", default.sandbox_runs, 1_000, least=1),
-            sandbox_warm=_number(text, "sandbox_warm", 0, 1_000, least=1)
-            if "sandbox_warm" in text
-            else None,
+            sandbox_runs=_containers(text, "sandbox_runs"),
+            sandbox_warm=_containers(text, "sandbox_warm"),
             sandbox_runtime=text.get("sandbox_runtime", ""),
             retention_days=_number(text, "retention_days", default.retention_days, 36_500, least=1),
         )
@@ -97,6 +97,10 @@ def _number(text: Mapping[str, str], name: str, default: int, most: int, least: 
             f"VIVA_{name.upper()} is {value!r}; it should be a whole number from {least} to {most}."
         )
     return int(value)
+
+
+def _containers(text: Mapping[str, str], name: str) -> int | None:
+    return _number(text, name, 0, 1_000, least=1) if name in text else None
 
 
 def _token(value: str) -> str:

@@ -59,16 +59,15 @@ def part(*changes: tuple[str, str]) -> Part:
 # The generator.
 
 
-async def test_the_calls_of_a_class_may_be_generated() -> None:
+async def test_the_calls_of_a_class_may_be_generated(pool: Pool) -> None:
     source = read(limiter(), SLUG)
-    async with Pool(warm=2) as pool:
-        problem, findings = await completed(source.problem, pool)
-        assert findings == []
-        case = problem.parts[0].case("window/1")
-        assert isinstance(case.expect, list)
-        assert (len(case.calls), len(case.expect), case.expect[0]) == (31, 31, None)
-        wrong = limiter(('[["new", 2, 10]] + [["allow"', '[["new", 2, 10]] + [["alow"'))
-        _, (finding,) = await completed(read(wrong, SLUG).problem, pool)
+    problem, findings = await completed(source.problem, pool)
+    assert findings == []
+    case = problem.parts[0].case("window/1")
+    assert isinstance(case.expect, list)
+    assert (len(case.calls), len(case.expect), case.expect[0]) == (31, 31, None)
+    wrong = limiter(('[["new", 2, 10]] + [["allow"', '[["new", 2, 10]] + [["alow"'))
+    _, (finding,) = await completed(read(wrong, SLUG).problem, pool)
     assert finding.message == (
         'case "calls(n=30, seed=1)": the generator made nothing: what it made does not fit: '
         'call 2: "alow" is no method of RateLimiter'
@@ -155,14 +154,17 @@ IMPORTS = (
 )
 
 
-async def test_a_class_with_all_of_it_holds_in_real_containers() -> None:
-    async with Pool(warm=2) as pool:
-        assert await check(read(limiter(), SLUG).problem, pool) == []
+async def test_a_class_with_all_of_it_holds_in_real_containers(pool: Pool) -> None:
+    assert await check(read(limiter(), SLUG).problem, pool) == []
 
 
-async def test_an_authors_code_imports_what_the_problems_image_has() -> None:
-    async with Pool(warm=2) as pool:
-        assert await check(read(limiter(*IMPORTS), SLUG).problem, pool) == []
+async def test_an_authors_code_imports_what_the_problems_image_has(pool: Pool) -> None:
+    """One solution is enough for it, and one that is wrong."""
+    problem = read(limiter(*IMPORTS), SLUG).problem
+    main = problem.parts[0]
+    right, wrong = (next(s for s in main.solutions if s.expect == how) for how in ("pass", "wrong"))
+    few = main.model_copy(update={"solutions": (right, wrong)})
+    assert await check(problem.model_copy(update={"parts": (few,)}), pool) == []
 
 
 async def test_an_authors_code_is_not_run_in_another_image() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -40,13 +40,6 @@ TWO_IN_TEN = (
 @cache
 def limiter() -> Problem:
     return read(FILE.read_text("utf-8"), "bench-limiter").problem
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
-    async with Pool() as pool:
-        assert pool.available, pool.why_unavailable
-        yield pool
 
 
 async def test_every_solution_of_a_class_earns_what_its_file_says(pool: Pool) -> None:

@@ -355,26 +355,23 @@ async def test_a_valid_that_fails_itself_is_told_at_its_line() -> None:
 # In real containers, on the problem that uses all of it.
 
 
-async def test_the_whole_problem_holds_in_real_containers() -> None:
+async def test_the_whole_problem_holds_in_real_containers(pool: Pool) -> None:
     source = Library(Path(author_code.__file__).parent).sources["two-for-a-voucher"]
-    async with Pool(warm=2) as pool:
-        assert await check(source.problem, pool) == []
+    assert await check(source.problem, pool) == []
 
 
-async def test_another_hash_seed_makes_another_order_in_a_container() -> None:
+async def test_another_hash_seed_makes_another_order_in_a_container(pool: Pool) -> None:
     line = 'return [[{"price": rng.randrange(100)} for _ in range(n)]]'
     code = 'return [[{"price": len(x)} for x in list({"a", "bb", "ccc"})]]'
-    async with Pool(warm=1) as pool:
-        _, findings = await completed(read(generated((line, code))).problem, pool)
+    _, findings = await completed(read(generated((line, code))).problem, pool)
     (finding,) = findings
     assert "it does not make the same each time" in finding.message
     assert finding.mend.startswith("Draw from rng alone")
 
 
-async def test_a_generator_that_breaks_has_its_line_in_a_container() -> None:
+async def test_a_generator_that_breaks_has_its_line_in_a_container(pool: Pool) -> None:
     source = read(generated(("rng.randrange(100)", "rng.no_such()")))
-    async with Pool(warm=1) as pool:
-        _, (finding,) = await completed(source.problem, pool)
+    _, (finding,) = await completed(source.problem, pool)
     assert finding.message.endswith("AttributeError: 'Random' object has no attribute 'no_such'")
     assert source.place(finding.part, finding.path, finding.line) == (12, 1)
 
@@ -404,12 +401,11 @@ solutions:
 """
 
 
-async def test_the_standard_input_of_a_program_may_be_generated() -> None:
-    async with Pool(warm=2) as pool:
-        problem, findings = await completed(read(PROGRAM, "lines").problem, pool)
-        assert findings == []
-        case = problem.parts[0].cases[0]
-        assert (case.stdin.count("\n"), case.expect) == (7, "7\n")
-        wrong = PROGRAM.replace('return "".join', "return list")
-        _, (finding,) = await completed(read(wrong, "lines").problem, pool)
+async def test_the_standard_input_of_a_program_may_be_generated(pool: Pool) -> None:
+    problem, findings = await completed(read(PROGRAM, "lines").problem, pool)
+    assert findings == []
+    case = problem.parts[0].cases[0]
+    assert (case.stdin.count("\n"), case.expect) == (7, "7\n")
+    wrong = PROGRAM.replace('return "".join', "return list")
+    _, (finding,) = await completed(read(wrong, "lines").problem, pool)
     assert finding.message.endswith("it made a list, not the text on stdin")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,6 @@ SLUGS = ("grade-sheet", "slow-wiping-stations", "test-benches")
 every_problem = pytest.mark.parametrize(
     "problem", [pytest.param(problem, id=slug) for slug, problem in LIBRARY.problems.items()]
 )
-
-
-@pytest.fixture
-async def pool() -> AsyncIterator[Pool]:
-    async with Pool() as pool:
-        assert pool.available, pool.why_unavailable
-        yield pool
 
 
 def test_all_of_them_load() -> None:

@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox import probe
-from sandbox.checks import Answers, Check, State, container_checks, engine_checks, inside_checks
+from sandbox.checks import (
+    Answers,
+    Check,
+    State,
+    container_checks,
+    engine_checks,
+    inside_checks,
+    room_check,
+)
 from sandbox.container import EngineSettings
-from sandbox.contract import MIB
-from sandbox.doctor import LIMITS, Report, Times, look_inside
+from sandbox.contract import MIB, Mode, Outcome, Submission, TestInput
+from sandbox.doctor import LIMITS, Report, Times, larger_image, look_inside
 from sandbox.engine import Engine
 from sandbox.facts import ContainerFacts, EngineFacts
+from sandbox.pool import Pool
 
 SETTINGS = EngineSettings()
 TMP = "/tmp"  # noqa: S108  # the container's
 OWN_USER = 1000
+PROBE = Path(probe.__file__).read_text()
+REFUSED = (1, 38)
+"""EPERM, and ENOSYS where a kernel has no such call."""
+GIB = 1024 * MIB
 SOUND: Answers = {
     "python": "3.13.5",
     "kernel": "6.1.0",
@@ -187,6 +202,19 @@ def test_modes_of_the_engine_are_read() -> None:
     assert (facts.is_rootless, facts.remaps_users, facts.cgroup) == (True, True, "2")
 
 
+def test_a_pool_larger_than_the_machine_is_advised_against() -> None:
+    def state(memory_bytes: int, runs: int | None, warm: int | None) -> State:
+        info = {"MemTotal": memory_bytes, "NCPU": 2}
+        return room_check(EngineFacts.read({}, info), runs, warm).state
+
+    assert state(8 * GIB, None, None) is State.OK
+    assert state(8 * GIB, 8, 8) is State.OK
+    assert state(8 * GIB, 30, 8) is State.ADVICE
+    assert state(8 * GIB, 4, 800) is State.ADVICE
+    assert state(GIB, None, None) is State.ADVICE
+    assert state(0, None, None) is State.ADVICE
+
+
 def test_a_report_is_sound_only_with_a_run_and_nothing_bad() -> None:
     fine, advice = (Check("one", state, "") for state in (State.OK, State.ADVICE))
     bad = Check("two", State.BAD, "")
@@ -194,6 +222,27 @@ def test_a_report_is_sound_only_with_a_run_and_nothing_bad() -> None:
     assert Report([fine, advice], times).is_ok
     assert not Report([fine, bad], times).is_ok
     assert not Report([fine], None).is_ok
+
+
+async def test_a_larger_image_that_is_missing_is_advice_with_its_cure() -> None:
+    async with Engine() as engine:
+        assert (await larger_image(engine)).state is State.OK
+    async with Engine(EngineSettings(data_image="viva-sandbox-data:never-built")) as engine:
+        check = await larger_image(engine)
+    assert check.state is State.ADVICE
+    assert check.mend.endswith("build it with: bash sandbox/image/build.sh data.")
+
+
+async def test_the_probe_of_calls_and_families_finds_one_that_is_allowed() -> None:
+    """So a refusal that it tells of is one: it tries the same way what is not forbidden."""
+    allowed = "CALLS['getppid'] = (110, 173)\nFAMILIES['AF_UNIX'] = 1\n"
+    test = TestInput("look")
+    looking = Submission(PROBE + allowed, Mode.FUNCTION, (test,), LIMITS, entry="look")
+    async with Pool(warm=1) as pool, pool.run(looking) as run:
+        (outcome,) = [event async for event in run if isinstance(event, Outcome)]
+    answers = json.loads(outcome.value or "")
+    assert answers["families"] == ["AF_UNIX"]
+    assert [name for name, error in answers["calls"].items() if error not in REFUSED] == ["getppid"]
 
 
 async def test_containers_that_are_weaker_than_they_should_be_are_found() -> None:

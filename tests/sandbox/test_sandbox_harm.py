@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 
 import docker
 import pytest
+import pytest_asyncio
 from pydantic import JsonValue
 
 from sandbox.contract import Limits, Mode, Outcome, Output, Submission, TestInput
@@ -81,7 +82,7 @@ async def _verdicts(pool: Pool, part: Part) -> dict[str, str]:
     return found
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def nothing_is_left(pool: Pool) -> AsyncIterator[None]:
     """Afterwards the containers are those that stand ready, and the engine answers."""
     yield

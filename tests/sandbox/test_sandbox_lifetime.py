@@ -37,6 +37,14 @@ async def client() -> AsyncIterator[docker.APIClient]:
     client.close()
 
 
+@pytest.fixture
+async def own_pool() -> AsyncIterator[Pool]:
+    """A test's own: its containers are counted, and are gone when it is."""
+    async with Pool(warm=1) as pool:
+        assert pool.available, pool.why_unavailable
+        yield pool
+
+
 def _names(client: docker.APIClient, owner_pid: int) -> set[str]:
     """The containers, running or not, that a process has made."""
     found = client.containers(all=True, filters={"label": LABEL})
@@ -62,9 +70,9 @@ def _mine(client: docker.APIClient) -> set[str]:
 
 
 async def test_a_container_is_gone_when_its_run_is_left(
-    pool: Pool, client: docker.APIClient
+    own_pool: Pool, client: docker.APIClient
 ) -> None:
-    async with pool.run(SPIN) as run:
+    async with own_pool.run(SPIN) as run:
         await anext(aiter(run))
         used = f"/{run.container_name}"
         assert used in _mine(client)
@@ -72,9 +80,9 @@ async def test_a_container_is_gone_when_its_run_is_left(
 
 
 async def test_a_container_is_created_as_hardened_as_it_should_be(
-    pool: Pool, client: docker.APIClient
+    own_pool: Pool, client: docker.APIClient
 ) -> None:
-    await _until(lambda: pool.ready == 1)
+    await _until(lambda: own_pool.ready == 1)
     (name,) = _mine(client)
     made = client.inspect_container(name)
     host, config = made["HostConfig"], made["Config"]
@@ -93,11 +101,11 @@ async def test_a_container_is_created_as_hardened_as_it_should_be(
     assert config["Hostname"] == "sandbox"
 
 
-async def test_a_cancelled_run_leaves_nothing(pool: Pool, client: docker.APIClient) -> None:
+async def test_a_cancelled_run_leaves_nothing(own_pool: Pool, client: docker.APIClient) -> None:
     begun: asyncio.Future[str] = asyncio.Future()
 
     async def run_on() -> None:
-        async with pool.run(SPIN) as run:
+        async with own_pool.run(SPIN) as run:
             await anext(aiter(run))
             begun.set_result(f"/{run.container_name}")
             await asyncio.Event().wait()

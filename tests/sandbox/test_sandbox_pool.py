@@ -3,121 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sandbox.container import Container
-from sandbox.contract import (
-    MIB,
-    ImageName,
-    Limits,
-    Mode,
-    SandboxError,
-    SandboxUnavailableError,
-    Submission,
-    TestInput,
-)
-from sandbox.engine import Engine
-from sandbox.pool import (
-    FAILURES_TOLD,
-    MAKERS,
-    TRY_AGAIN_AT_MOST_S,
-    WARM_MEMORY_BYTES,
-    Pool,
-    pause_s,
-)
-
-HELLO = Submission("print('hi')", Mode.PROGRAM, (TestInput("only"),))
-LARGE = Submission(
-    "print('hi')", Mode.PROGRAM, (TestInput("only"),), Limits(memory_bytes=512 * MIB)
-)
-
-
-class FakeEngine(Engine):
-    """Makes containers out of nothing: a stream each, with nobody at its other end."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.away: str | None = None
-        self.failures: list[SandboxError] = []
-        """What the next makings come to."""
-        self.makes_usual_ones = asyncio.Event()
-        self.makes_usual_ones.set()
-        self.tries = 0
-        self.made: dict[str, Container] = {}
-        self._ends: dict[str, socket.socket] = {}
-
-    @property
-    def alive(self) -> int:
-        """How many containers there are."""
-        return sum(container.is_alive for container in self.made.values())
-
-    async def why_unavailable(self) -> str | None:
-        return self.away
-
-    async def make(self, memory_bytes: int, image: ImageName = "") -> Container:  # noqa: ARG002
-        self.tries += 1
-        name = f"fake-{self.tries}"
-        await asyncio.sleep(0)
-        if memory_bytes <= WARM_MEMORY_BYTES:
-            await self.makes_usual_ones.wait()
-        if self.failures:
-            raise self.failures.pop(0)
-        ours, theirs = socket.socketpair()
-        streams = await asyncio.open_connection(sock=ours)
-        self.made[name] = Container(name, memory_bytes, *streams)
-        self._ends[name] = theirs
-        return self.made[name]
-
-    async def kill(self, name: str) -> None:
-        """End a container, and wait until the event loop has heard of it."""
-        self._ends[name].close()
-        while self.made[name].is_alive:  # noqa: ASYNC110  # no event tells of it
-            await asyncio.sleep(0)
-
-    async def remove(self, container: Container) -> None:
-        container.hang_up()
-        self._ends[container.name].close()
-
-    async def remove_leftovers(self) -> int:
-        return 0
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    """Wait for something that nothing tells of."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
-class Visitor:
-    """Somebody's run, from joining the line to leaving the pool."""
-
-    def __init__(self, pool: Pool, submission: Submission = HELLO, owner: str = "") -> None:
-        self.places: list[int] = []
-        self.container: str | None = None
-        self.leave = asyncio.Event()
-        self.task = asyncio.create_task(self._visit(pool, submission, owner))
-
-    async def _visit(self, pool: Pool, submission: Submission, owner: str) -> None:
-        async with pool.run(submission, owner=owner, on_waiting=self.places.append) as run:
-            self.container = run.container_name
-            await self.leave.wait()
-
-    @property
-    def is_inside(self) -> bool:
-        """Whether it has a container of its own at the moment."""
-        return self.container is not None and not self.task.done()
-
+from sandbox.contract import SandboxError, SandboxUnavailableError
+from sandbox.pool import FAILURES_TOLD, MAKERS, TRY_AGAIN_AT_MOST_S, Pool, pause_s
+from tests.hurried import hurried, in_no_time
+from tests.sandbox.fake_engine import HELLO, LARGE, FakeEngine, Visitor, until
 
 # Bounds.
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=150)
 @given(
     size=st.integers(1, 3),
     warm=st.integers(0, 3),
@@ -133,7 +32,7 @@ def test_no_more_run_or_stand_ready_than_were_asked_for(
     size: int, warm: int, steps: list[tuple[str, int]]
 ) -> None:
     """Whoever comes, leaves, gives up or dies; none is handed out twice, and all are served."""
-    asyncio.run(_live_through(size, warm, steps))
+    in_no_time(lambda: _live_through(size, warm, steps))
 
 
 async def _live_through(size: int, warm: int, steps: list[tuple[str, int]]) -> None:
@@ -173,24 +72,26 @@ def _check_bounds(engine: FakeEngine, visitors: list[Visitor], size: int, warm: 
     assert engine.alive <= size + warm + MAKERS
 
 
+@hurried
 async def test_no_more_stand_ready_than_asked_for_after_one_is_taken() -> None:
     """Both makers hear that one is short, and one of them makes it."""
     engine = FakeEngine()
     async with Pool(size=1, warm=1, engine=engine) as pool:
         for count in (1, 2, 3):
-            await _until(lambda: pool.ready == 1)
+            await until(lambda: pool.ready == 1)
             visitor = Visitor(pool)
             visitor.leave.set()
             await visitor.task
-            await _until(lambda: pool.ready == 1)
+            await until(lambda: pool.ready == 1)
             assert engine.tries == count + 1
 
 
+@hurried
 async def test_a_pool_that_keeps_none_ready_makes_one_for_whoever_comes() -> None:
     """Else the run would wait for ever."""
     async with Pool(size=1, warm=0, engine=FakeEngine()) as pool:
         visitor = Visitor(pool)
-        await _until(lambda: visitor.is_inside)
+        await until(lambda: visitor.is_inside)
         visitor.leave.set()
         await visitor.task
 
@@ -198,58 +99,61 @@ async def test_a_pool_that_keeps_none_ready_makes_one_for_whoever_comes() -> Non
 # Containers that die or do not come up.
 
 
+@hurried
 async def test_a_run_given_up_in_line_is_not_served_when_another_is_given_up_at_once() -> None:
     """As at a shutdown: it leaves the line in its own next step, after the other has left."""
     async with Pool(engine=FakeEngine(), size=1, warm=1) as pool:
         inside = Visitor(pool)
-        await _until(lambda: inside.is_inside)
+        await until(lambda: inside.is_inside)
         in_line = Visitor(pool)
-        await _until(lambda: in_line.places == [1])
-        await _until(lambda: pool.ready == 1)
+        await until(lambda: in_line.places == [1])
+        await until(lambda: pool.ready == 1)
         for visitor in (inside, in_line):
             visitor.task.cancel()
         await asyncio.wait([inside.task, in_line.task])
         assert inside.task.cancelled()
         assert in_line.task.cancelled()
         later = Visitor(pool)
-        await _until(lambda: later.is_inside)
+        await until(lambda: later.is_inside)
         later.leave.set()
         await later.task
 
 
+@hurried
 async def test_a_dead_container_is_never_handed_out() -> None:
     """The next run gets the living one behind it, and the dead one's place is filled."""
     engine = FakeEngine()
     async with Pool(size=2, warm=2, engine=engine) as pool:
-        await _until(lambda: pool.ready == 2)
+        await until(lambda: pool.ready == 2)
         oldest, other = engine.made
         await engine.kill(oldest)
         visitor = Visitor(pool)
-        await _until(lambda: visitor.is_inside)
+        await until(lambda: visitor.is_inside)
         assert visitor.container == other
         assert visitor.places == []
-        await _until(lambda: pool.ready == 2)
+        await until(lambda: pool.ready == 2)
         visitor.leave.set()
         await visitor.task
 
 
+@hurried
 async def test_a_run_that_needs_a_container_of_its_own_passes_those_whom_the_dead_hold_up() -> None:
     """It does not wait for the makers, so it does not wait behind those who do."""
     engine = FakeEngine()
     async with Pool(size=1, warm=1, engine=engine) as pool:
-        await _until(lambda: pool.ready == 1)
+        await until(lambda: pool.ready == 1)
         inside = Visitor(pool)
-        await _until(lambda: inside.is_inside and pool.ready == 1)
+        await until(lambda: inside.is_inside and pool.ready == 1)
         usual, large = Visitor(pool), Visitor(pool, LARGE)
-        await _until(lambda: (usual.places, large.places) == ([1], [2]))
+        await until(lambda: (usual.places, large.places) == ([1], [2]))
         engine.makes_usual_ones.clear()
         await engine.kill(next(reversed(engine.made)))
         inside.leave.set()
-        await _until(lambda: large.is_inside)
+        await until(lambda: large.is_inside)
         assert not usual.is_inside
         engine.makes_usual_ones.set()
         large.leave.set()
-        await _until(lambda: usual.is_inside)
+        await until(lambda: usual.is_inside)
         usual.leave.set()
         await asyncio.gather(inside.task, large.task, usual.task)
 
@@ -262,6 +166,7 @@ def test_makers_pause_longer_the_more_often_they_fail() -> None:
     assert pauses[-1] == TRY_AGAIN_AT_MOST_S
 
 
+@hurried
 async def test_those_in_line_are_told_when_containers_do_not_come_up_and_it_heals() -> None:
     """Not at the first that fails; and the next to come is served once one comes up."""
     engine = FakeEngine()
@@ -273,36 +178,38 @@ async def test_those_in_line_are_told_when_containers_do_not_come_up_and_it_heal
             assert "did not come up" in str(one.task.exception())
         assert engine.tries == FAILURES_TOLD
         third = Visitor(pool)
-        await _until(lambda: third.is_inside)
+        await until(lambda: third.is_inside)
         third.leave.set()
         await third.task
 
 
+@hurried
 async def test_one_failure_alone_is_nobodys_business() -> None:
     """Who waits gets the next container."""
     engine = FakeEngine()
     engine.failures = [SandboxError("It did not come up.")]
     async with Pool(size=1, engine=engine) as pool:
         visitor = Visitor(pool)
-        await _until(lambda: visitor.is_inside)
+        await until(lambda: visitor.is_inside)
         visitor.leave.set()
         await visitor.task
         assert visitor.places == [1]
 
 
 @pytest.mark.parametrize("how", ["a maker finds out", "the lookout finds out"])
+@hurried
 async def test_those_in_line_are_told_when_the_engine_goes(how: str) -> None:
     """At once, all of them, with the reason; and runs work again when it is back."""
     engine = FakeEngine()
     async with Pool(size=1, warm=1, engine=engine) as pool:
-        await _until(lambda: pool.ready == 1)
+        await until(lambda: pool.ready == 1)
         inside = Visitor(pool)
-        await _until(lambda: inside.is_inside)
+        await until(lambda: inside.is_inside)
         waiting = [Visitor(pool) for _ in range(3)]
-        await _until(lambda: all(one.places for one in waiting))
+        await until(lambda: all(one.places for one in waiting))
         engine.away = "The engine is away."
         if how == "a maker finds out":
-            await _until(lambda: pool.ready == 1)
+            await until(lambda: pool.ready == 1)
             engine.failures = [SandboxUnavailableError(engine.away)]
             waiting.append(Visitor(pool, LARGE, owner="another"))
             inside.leave.set()
@@ -316,8 +223,8 @@ async def test_those_in_line_are_told_when_the_engine_goes(how: str) -> None:
                 raise AssertionError("never reached")
         engine.away = None
         inside.leave.set()
-        await _until(lambda: pool.available)
+        await until(lambda: pool.available)
         again = Visitor(pool)
-        await _until(lambda: again.is_inside)
+        await until(lambda: again.is_inside)
         again.leave.set()
         await asyncio.gather(inside.task, again.task)

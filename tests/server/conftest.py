@@ -21,7 +21,9 @@ PROBLEMS = Path(__file__).parent / "problems"
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """A free port, and a data folder of the test's own."""
-    return Settings(port=0, data=tmp_path, admin_token=ADMIN_TOKEN, problems=PROBLEMS)
+    return Settings(
+        port=0, data=tmp_path, admin_token=ADMIN_TOKEN, problems=PROBLEMS, sandbox_runs=4
+    )
 
 
 @pytest.fixture

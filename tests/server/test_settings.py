@@ -10,7 +10,7 @@ from server.settings import Settings, SettingsError
 
 def test_the_sandbox_is_sized_by_settings() -> None:
     usual = Settings.from_environment({})
-    assert (usual.sandbox_runs, usual.sandbox_warm) == (4, None)
+    assert (usual.sandbox_runs, usual.sandbox_warm) == (None, None)
     given = {"VIVA_SANDBOX_RUNS": "2", "VIVA_SANDBOX_WARM": "6"}
     settings = Settings.from_environment(given)
     assert (settings.sandbox_runs, settings.sandbox_warm) == (2, 6)
