@@ -44,7 +44,7 @@ class ScalePlan:
     search_rooms: int = 500
     search_s: float = 4
     halvings: int = 3
-    memory_rooms: int = 20
+    memory_rooms: int = 10
     keys_each: int = 5_000
     returning: int = 2_000
     profile_rooms: int = 200
@@ -136,7 +136,7 @@ async def scale(folder: Path, plan: ScalePlan) -> Found:
             await _profiled(both, plan, found)
         async with product(folder, sandbox=False) as again:
             found.comparisons.append(await _return(load, again, bare, sessions, plan.returning))
-    found.comparisons += await _memory(folder / "memory", plan)
+    await _memory(folder / "memory", plan, found)
     return found
 
 
@@ -290,7 +290,7 @@ async def _return(
     return Comparison(title, Side(VIVA, tuple(back.came_ms)), (Side(RELAY, tuple(crowd.came_ms)),))
 
 
-async def _memory(folder: Path, plan: ScalePlan) -> list[Comparison]:
+async def _memory(folder: Path, plan: ScalePlan, found: Found) -> None:
     """What a room takes with two people in it; and once they have typed for a while."""
     rooms = plan.memory_rooms
     async with AsyncExitStack() as stack:
@@ -306,14 +306,14 @@ async def _memory(folder: Path, plan: ScalePlan) -> list[Comparison]:
         await load.write(VIVA)
         idle = memory_bytes(ours.pid)
         rate = 40.0
-        await load.keys(VIVA, rooms, rate, plan.keys_each / (2 * rate))
-        typed = memory_bytes(ours.pid)
-    return [
+        typed = await load.keys(VIVA, rooms, rate, plan.keys_each / (2 * rate))
+        used = memory_bytes(ours.pid)
+    each, edits = typed.keys // rooms, typed.edits / typed.keys
+    found.comparisons += [
         Comparison("memory of an idle room", _kb((idle - empty) / rooms), (), "kB"),
-        Comparison(
-            f"memory of a room, {plan.keys_each:,} keys on", _kb((typed - empty) / rooms), (), "kB"
-        ),
+        Comparison(f"memory of a room, {each:,} keys on", _kb((used - empty) / rooms), (), "kB"),
     ]
+    found.notes.append(f"Memory: the keys were typed in {edits:.0%} as many edits.")
 
 
 def _kb(size_bytes: float) -> Side:
