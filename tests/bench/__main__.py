@@ -6,7 +6,9 @@ import json
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,10 +22,13 @@ from tests.bench.commits import journal
 from tests.bench.keystroke import back_to_back, beside_runs, many_rooms, one_room
 from tests.bench.measure import BenchError, Comparison
 from tests.bench.neighbours import neighbours
+from tests.bench.opening import opening
 from tests.bench.runs import interpreter, runs
 from tests.bench.sandboxes import sandboxes
+from tests.bench.scale import QUICK as QUICK_SCALE
+from tests.bench.scale import Found, ScalePlan, scale
 from tests.bench.servers import folder_on_disk, product, relay
-from tests.bench.table import WIDTH, table
+from tests.bench.table import WIDTH, profile_table, table
 
 out = Console(highlight=False, width=WIDTH)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -48,6 +53,7 @@ class Plan:
     sandbox_blocks: int = 3
     neighbours: int = 15
     sandbox_block_s: float = 5.0
+    scale: ScalePlan = field(default_factory=ScalePlan)
 
 
 QUICK = Plan(
@@ -62,22 +68,34 @@ QUICK = Plan(
     busy_blocks=1,
     sandbox_blocks=1,
     neighbours=4,
+    scale=QUICK_SCALE,
 )
 
 
 cli = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+class Part(StrEnum):
+    """What can be measured alone. The first needs an engine, the image and Chromium."""
+
+    PRODUCT = "product"
+    ROOMS = "rooms"
+    JOURNAL = "journal"
+
+
 @cli.command()
 def main(
+    parts: Annotated[
+        list[Part] | None, typer.Argument(help="Only these parts; without any, all.")
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Write every figure and sample to this file.")
     ] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples: about a minute.")] = False,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples: a few minutes.")] = False,
 ) -> None:
     """Measure the product, each figure beside its bare limit in the same run."""
     try:
-        report = uvloop.run(_measure(QUICK if quick else Plan()))
+        report = uvloop.run(_measure(QUICK if quick else Plan(), parts or list(Part)))
     except BenchError as error:
         err.print(f"bench: {error}", markup=False)
         raise typer.Exit(1) from error
@@ -85,37 +103,54 @@ def main(
         json_file.write_text(json.dumps(report, indent=1) + "\n")
 
 
-async def _measure(plan: Plan) -> dict[str, Any]:
-    """Everything, in order; what `--json` writes."""
-    browser_program()
-    await _check_engine()
+async def _measure(plan: Plan, parts: Collection[Part]) -> dict[str, Any]:
+    """The parts, in order; what `--json` writes."""
+    if Part.PRODUCT in parts:
+        browser_program()
+        await _check_engine()
     machine = _machine()
-    found: list[Comparison] = []
+    found = Found()
     with folder_on_disk() as folder:
-        async with product(folder / "product") as ours, relay() as bare:
-            _tell("Key presses")
-            found += await one_room(ours, bare, plan.presses)
-            found.append(await back_to_back(ours, bare, plan.bursts))
-            _tell("Key presses in a browser")
-            found.append(await browsers(ours, bare, plan.browser_presses))
-            _tell(f"Key presses in {plan.rooms} rooms")
-            found += await many_rooms(ours, bare, plan.rooms, plan.blocks, plan.block_s)
-            _tell("Runs")
-            found += await runs(ours, folder, plan.runs)
-            found.append(await click_to_text(ours, folder, plan.runs))
-            _tell("Key presses while the pool refills")
-            found.append(
-                await beside_runs(ours, plan.busy_rooms, plan.busy_blocks, plan.busy_block_s)
-            )
-        _tell("The pool by itself")
-        found += await sandboxes(folder, plan.runs, plan.sandbox_blocks, plan.sandbox_block_s)
-        _tell("Neighbours")
-        found += await neighbours(plan.neighbours)
-        _tell("The journal")
-        found += await journal(folder, plan.appends, plan.groups)
+        if Part.PRODUCT in parts:
+            found.comparisons += await _product(folder, plan)
+        if Part.ROOMS in parts:
+            _tell("Many rooms")
+            found.add(await scale(folder / "scale", plan.scale))
+        if Part.JOURNAL in parts:
+            _tell("The journal")
+            found.comparisons += await journal(folder, plan.appends, plan.groups)
+            found.comparisons += await opening(folder)
     machine["load_at_end"] = os.getloadavg()[0]
     _show(machine, found)
-    return {"machine": machine, "comparisons": [comparison.as_json() for comparison in found]}
+    return {
+        "machine": machine,
+        "comparisons": [comparison.as_json() for comparison in found.comparisons],
+        "notes": found.notes,
+        "profile": [share._asdict() for share in found.profile],
+    }
+
+
+async def _product(folder: Path, plan: Plan) -> list[Comparison]:
+    """Key presses, pages and runs through the whole product, and the sandbox beneath."""
+    found: list[Comparison] = []
+    async with product(folder / "product") as ours, relay() as bare:
+        _tell("Key presses")
+        found += await one_room(ours, bare.url, plan.presses)
+        found.append(await back_to_back(ours, bare.url, plan.bursts))
+        _tell("Key presses in a browser")
+        found.append(await browsers(ours, bare.url, plan.browser_presses))
+        _tell(f"Key presses in {plan.rooms} rooms")
+        found += await many_rooms(ours, bare.url, plan.rooms, plan.blocks, plan.block_s)
+        _tell("Runs")
+        found += await runs(ours, folder, plan.runs)
+        found.append(await click_to_text(ours, folder, plan.runs))
+        _tell("Key presses while the pool refills")
+        found.append(await beside_runs(ours, plan.busy_rooms, plan.busy_blocks, plan.busy_block_s))
+    _tell("The pool by itself")
+    found += await sandboxes(folder, plan.runs, plan.sandbox_blocks, plan.sandbox_block_s)
+    _tell("Neighbours")
+    found += await neighbours(plan.neighbours)
+    return found
 
 
 async def _check_engine() -> None:
@@ -139,13 +174,17 @@ def _tell(step: str) -> None:
     err.print(f"{step} ...")
 
 
-def _show(machine: dict[str, Any], found: list[Comparison]) -> None:
+def _show(machine: dict[str, Any], found: Found) -> None:
     out.print(
         "{cores} cores, load {load_at_start:.1f} at the start and {load_at_end:.1f} at the end; "
         "Python {server_python}, bare python3 {bare_python}".format(**machine)
     )
     out.print("ratio: Viva's median over the bare limit's", end="\n\n")
-    out.print(table(found))
+    out.print(table(found.comparisons))
+    if found.profile:
+        out.print(profile_table(found.profile))
+    for note in found.notes:
+        out.print(note, markup=False)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar
 T = TypeVar("T")
 U = TypeVar("U")
 
-Unit = Literal["ms", "/s", "MB"]
+Unit = Literal["ms", "/s", "MB", "kB", "s"]
 
 FEWEST_FOR_P99 = 500
 """Of fewer samples the 99th percentile would be a handful of accidents."""
@@ -77,8 +77,12 @@ class Comparison:
     unit: Unit = "ms"
 
     def ratio(self, bare: Side, share: float = 0.5) -> float:
-        """The product's quantile, the median unless told, over that of one of its limits."""
-        return self.product.quantile(share) / bare.quantile(share)
+        """The product's quantile, the median unless told, over that of one of its limits.
+
+        Infinite where the limit is 0: it carried nothing.
+        """
+        limit = bare.quantile(share)
+        return self.product.quantile(share) / limit if limit else math.inf
 
     @property
     def tells_p99(self) -> bool:

@@ -23,6 +23,14 @@ PROBLEM = "middle-price"
 
 
 @dataclass(frozen=True, slots=True)
+class Served:
+    """A server that runs: its URL and its process."""
+
+    url: str
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
     """Somebody in a room of the product, and how to come in as them."""
 
@@ -36,6 +44,7 @@ class Product:
 
     url: str
     http: httpx.AsyncClient
+    pid: int
 
     async def interview(self) -> dict[str, str]:
         """Make an interview on the benchmark's problem; its links by role."""
@@ -67,31 +76,34 @@ def folder_on_disk() -> Iterator[Path]:
 
 
 @asynccontextmanager
-async def product(folder: Path) -> AsyncIterator[Product]:
-    """The product's own `serve`, as in production, on a free port and an empty data folder."""
+async def product(folder: Path, *, sandbox: bool = True) -> AsyncIterator[Product]:
+    """The product's own `serve`, as in production, on a free port; `folder` is its data folder."""
     token = secrets.token_hex(16)
     settings = {
         "VIVA_ADMIN_TOKEN": token,
         "VIVA_DATA": str(folder),
         "VIVA_PROBLEMS": str(PROBLEMS),
+        "VIVA_SANDBOX": "on" if sandbox else "off",
     }
     async with (
-        _process("server", "serve", "--port", "0", settings=settings) as url,
-        httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}) as http,
+        _process("server", "serve", "--port", "0", settings=settings) as served,
+        httpx.AsyncClient(
+            base_url=served.url, headers={"Authorization": f"Bearer {token}"}
+        ) as http,
     ):
-        yield Product(url, http)
+        yield Product(served.url, http, served.pid)
 
 
 @asynccontextmanager
-async def relay() -> AsyncIterator[str]:
-    """The relay's URL."""
-    async with _process("tests.bench.relay", settings={}) as url:
-        yield url
+async def relay() -> AsyncIterator[Served]:
+    """The relay."""
+    async with _process("tests.bench.relay", settings={}) as served:
+        yield served
 
 
 @asynccontextmanager
-async def _process(module: str, *arguments: str, settings: dict[str, str]) -> AsyncIterator[str]:
-    """A Python module that serves; the URL that its first line ends with."""
+async def _process(module: str, *arguments: str, settings: dict[str, str]) -> AsyncIterator[Served]:
+    """A Python module that serves; its first line ends with its URL."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("VIVA_")}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *arguments),
@@ -106,7 +118,7 @@ async def _process(module: str, *arguments: str, settings: dict[str, str]) -> As
         _, found, url = line.strip().rpartition(" serves on ")
         if not found:
             raise BenchError(f"python -m {module} did not start; it said: {line.strip() or '-'}")
-        yield url
+        yield Served(url, process.pid)
     finally:
         if process.returncode is None:
             process.terminate()

@@ -8,17 +8,18 @@ from rich import box
 from rich.table import Table
 
 from tests.bench.measure import Comparison, Side, Unit
+from tests.bench.process import Share
 
-TITLE_WIDTH = 34
+TITLE_WIDTH = 36
 FIGURES = {
-    "n": 4,
+    "n": 6,
     "median": 6,
     "p95": 6,
     "p99": 6,
     "quartiles": 13,
     "min": 6,
     "max": 6,
-    "ratio": 5,
+    "ratio": 6,
     "at p95": 6,
     "at p99": 6,
 }
@@ -56,3 +57,15 @@ def _figures(side: Side, unit: Unit) -> Iterator[str]:
     yield f"{shown(side.quantile(0.25))}-{shown(side.quantile(0.75))}"
     yield shown(min(side.samples))
     yield shown(max(side.samples))
+
+
+def profile_table(shares: Iterable[Share]) -> Table:
+    """The functions that a server was in most, by the share of the samples."""
+    drawn = Table(
+        box=box.SIMPLE_HEAD, pad_edge=False, title="Where the server is", title_justify="left"
+    )
+    drawn.add_column("self", justify="right")
+    drawn.add_column("function")
+    for share in shares:
+        drawn.add_row(f"{share.share:.1%}", share.function)
+    return drawn

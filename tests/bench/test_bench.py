@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from server.settings import ROOT
 from tests.bench.measure import BenchError, Comparison, Side, by_turns
+from tests.bench.opening import opening
 
 
 def test_quantiles_lie_between_samples_by_line() -> None:
@@ -36,6 +39,18 @@ def test_the_ratio_is_that_of_the_medians() -> None:
     comparison = Comparison("a measure", Side("Viva", (8.0, 6.0, 7.0)), (bare,))
 
     assert comparison.ratio(bare) == 3.5
+
+
+def test_beside_a_limit_that_carried_nothing_the_ratio_is_infinite() -> None:
+    bare = Side("bare", (0.0,))
+
+    assert Comparison("a measure", Side("Viva", (8.0,)), (bare,)).ratio(bare) == math.inf
+
+
+async def test_a_long_room_opens_from_its_journal_and_opens_again(tmp_path: Path) -> None:
+    first, again = await opening(tmp_path, events=20, openings=2)
+
+    assert [len(first.product.samples), len(again.product.samples)] == [1, 2]
 
 
 async def test_the_two_sides_take_turns() -> None:
