@@ -62,11 +62,10 @@ def _is_fatal(text: str) -> bool:
         frame = json.loads(text)
     except ValueError:
         return False
-    if not isinstance(frame["version"], int) or frame["version"] < 3:
+    version = frame.get("version")
+    if not isinstance(version, int) or version < 3:
         return False
-    if frame["doc"] != "double/main":
-        return False
-    return bool(frame["changes"])
+    return bool(frame.get("doc") == "double/main")
 
 
 def _without(app: ASGIApp, is_lost: Callable[[Any], bool]) -> ASGIApp:
