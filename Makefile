@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench lock clean
+.PHONY: help run build test check bench fuzz lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -23,10 +23,14 @@ bench:  ## latencies, each beside its bare limit
 	@.ci/setup.sh test
 	@exec .venv/bin/python -m tests.bench $(ARGS)
 
+fuzz:  ## a coverage-guided search for faults in the connection code (SECONDS="60")
+	@.ci/setup.sh fuzz
+	@exec .venv/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
+
 lock:  ## pin the newest versions that pyproject.toml and web/package.json allow
 	@.ci/lock.sh
 
 clean:  ## remove all that was set up and built here; data/ and the sandbox image stay
-	rm -rf .setup .venv web/node_modules web/dist
+	rm -rf .setup .venv .fuzz web/node_modules web/dist
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find server sandbox tests -name __pycache__ -prune -exec rm -rf {} +

@@ -30,6 +30,9 @@ step lock "Pinning Python packages" \
   compile --extra build --constraint requirements-dev.lock --output-file requirements.lock
 step lock-image "Pinning the sandbox's packages" \
   pin_for_image sandbox/image/packages.in --output-file sandbox/image/packages.txt
+step lock-fuzz "Pinning the fuzzer" \
+  pin --upgrade --universal --python-version 3.11 --only-binary :all: \
+  requirements-fuzz.in --output-file requirements-fuzz.lock
 # What the larger image shares with the usual one is below it already.
 step lock-image-data "Pinning the packages of the sandbox's larger image" \
   pin_for_image sandbox/image/packages-data.in --constraint sandbox/image/packages.txt \

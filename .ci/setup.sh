@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Sets up what a make target needs, and only what is not there yet:
 #
-#   .ci/setup.sh run|build|check|test
+#   .ci/setup.sh run|build|check|test|fuzz
 #
 # What was set up is noted in .setup/, as a fingerprint of the files that decided it.
 set -euo pipefail
@@ -75,7 +75,7 @@ make_venv() {
   local python
   python=$(find_python)
   ensure_venv_module "$python"
-  rm -f .setup/packages .setup/dev-packages .setup/viva
+  rm -f .setup/packages .setup/dev-packages .setup/fuzz-packages .setup/viva
   step venv "Creating .venv" "$python" -m venv --clear .venv
 }
 
@@ -105,6 +105,14 @@ install_dev_packages() {
     pip_install --require-hashes -r requirements-dev.lock
   note_done dev-packages requirements-dev.lock
   note_done packages requirements.lock
+}
+
+# The fuzzer has no wheels for every system, so only `make fuzz` asks for it.
+install_fuzzer() {
+  is_done fuzz-packages requirements-fuzz.lock && return
+  step fuzz-packages "Installing the fuzzer" \
+    pip_install --require-hashes --only-binary :all: -r requirements-fuzz.lock
+  note_done fuzz-packages requirements-fuzz.lock
 }
 
 # --- The browser's side ---------------------------------------------------------------------
@@ -179,5 +187,11 @@ case ${1:-} in
     set_up_sandbox "The tests need it." data || exit 1
     install_browser
     ;;
-  *) die "usage: .ci/setup.sh run|build|check|test" ;;
+  fuzz)
+    set_up_python dev
+    install_fuzzer
+    install_web_packages
+    build_bundle
+    ;;
+  *) die "usage: .ci/setup.sh run|build|check|test|fuzz" ;;
 esac
