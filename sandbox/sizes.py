@@ -8,8 +8,8 @@ from sandbox.container import ROOM_BYTES
 from sandbox.contract import MIB, Limits
 
 LEAST = 4
-MOST_READY = 20
-"""As many people as press Run at the same moment in a large class."""
+MOST_READY = 8
+"""Making more takes an engine seconds at each start; a setting asks for more."""
 IDLE_BYTES = 10 * MIB
 RUN_BYTES = Limits().memory_bytes + ROOM_BYTES
 """What the container of a run may use at most, with the usual limits."""

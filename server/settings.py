@@ -43,7 +43,7 @@ class Settings:
     as the engine's machine has processors where its memory allows."""
     sandbox_warm: int | None = None
     """`VIVA_SANDBOX_WARM`: how many containers stand ready; by default as many as may run, and
-    where that is not set up to 20, as far as a hundredth of the memory goes."""
+    where that is not set up to 8, as far as a hundredth of the memory goes."""
     sandbox_runtime: str = ""
     """`VIVA_SANDBOX_RUNTIME`: the engine's runtime, e.g. `runsc`; by default the engine's own."""
     retention_days: int = 30
