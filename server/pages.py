@@ -79,10 +79,12 @@ async def lobby(request: Request, token: str, parts: UseParts) -> Response:
 async def _invitation(parts: Parts, token: str) -> Invitation:
     invitation = await parts.access.invitation(token)
     if invitation is None:
-        raise UnknownRoomError(
-            "This link is not valid (any more). Ask whoever sent it for a new one."
-        )
+        raise _no_invitation()
     return invitation
+
+
+def _no_invitation() -> UnknownRoomError:
+    return UnknownRoomError("This link is not valid (any more). Ask whoever sent it for a new one.")
 
 
 async def _lobby(
@@ -126,7 +128,9 @@ async def join(request: Request, token: str, parts: UseParts) -> Response:
             raise ApiError(422, '"name": wanted a text of 1 to 60 characters that can be seen.')
         return await _lobby(request, parts, invitation, error="Please enter your name.")
     session = await _enter(request, parts, invitation, name)
-    secret = await parts.access.open_session(session)
+    secret = await parts.access.redeem(token, session)
+    if secret is None:
+        raise _no_invitation()
     if wants_json:
         body = {"room": session.room, "role": session.role.value, "session": secret}
         return JSONResponse(body, headers={"Cache-Control": "no-store"})

@@ -249,6 +249,14 @@ class CriterionScored(Event, frozen=True, kw_only=True):
     comment: str = ""
 
 
+class AccessRevoked(Event, frozen=True, kw_only=True):
+    """The links and sessions of a role ended: whoever had come in by them is shut out."""
+
+    audience: ClassVar[Audience] = Audience.TUTORS
+
+    role: Role
+
+
 class InterviewEnded(Event, frozen=True, kw_only=True):
     """Nothing but notes and scores can be changed in the room any more."""
 
@@ -275,6 +283,7 @@ AnyEvent: TypeAlias = (
     | HintOpened
     | NoteTaken
     | CriterionScored
+    | AccessRevoked
     | InterviewEnded
 )
 

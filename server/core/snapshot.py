@@ -115,6 +115,7 @@ def _for_tutors(room: Room) -> dict[str, Any]:
             for entry in room.notes
         ],
         "scores": scores,
+        "revoked": {role.value: at for role, at in room.revoked.items()},
     }
 
 
