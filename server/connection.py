@@ -33,9 +33,6 @@ from server.live import LiveRoom, RoomClosedError, now_ms
 from server.store import StoreUnavailableError
 
 MAX_OUTBOX_BYTES = 1024 * 1024
-HELLO_S = 10.0
-"""How long a client may take to say hello."""
-
 FRAMES_PER_S = 100
 """How many frames a client may send a second over time; more are read more slowly."""
 
@@ -223,12 +220,12 @@ def _told(error: VivaError) -> tuple[str, str]:
 
 
 async def serve_connection(
-    websocket: WebSocket, host: Host, room: LiveRoom, participant: Participant
+    websocket: WebSocket, host: Host, room: LiveRoom, participant: Participant, hello_s: float
 ) -> None:
-    """Talk to one accepted WebSocket until either side closes it."""
+    """Talk to one accepted WebSocket until either side closes it; hello is due in `hello_s`."""
     outbox = Outbox(websocket)
     writer = asyncio.create_task(outbox.write_all())
-    reader = asyncio.create_task(_read(websocket, outbox, host, room, participant))
+    reader = asyncio.create_task(_read(websocket, outbox, host, room, participant, hello_s))
     overdue = asyncio.create_task(outbox.overdue())
     try:
         tasks = {writer, reader, overdue}
@@ -246,9 +243,14 @@ async def serve_connection(
 
 
 async def _read(
-    websocket: WebSocket, outbox: Outbox, host: Host, room: LiveRoom, participant: Participant
+    websocket: WebSocket,
+    outbox: Outbox,
+    host: Host,
+    room: LiveRoom,
+    participant: Participant,
+    hello_s: float,
 ) -> None:
-    hello = await _hello(websocket, outbox)
+    hello = await _hello(websocket, outbox, hello_s)
     if hello is None:
         return
     if room.connections_of(participant.id) >= MAX_CONNECTIONS:
@@ -264,9 +266,9 @@ async def _read(
         room.detach(connection)
 
 
-async def _hello(websocket: WebSocket, outbox: Outbox) -> Hello | None:
+async def _hello(websocket: WebSocket, outbox: Outbox, hello_s: float) -> Hello | None:
     try:
-        async with asyncio.timeout(HELLO_S):
+        async with asyncio.timeout(hello_s):
             message = decode(await _frame(websocket))
     except TimeoutError:
         outbox.close(BAD_FRAMES, "No hello came.")

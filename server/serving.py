@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from server.app import build_app, open_parts
 from server.core.errors import VivaError
 from server.core.messages import MAX_FRAME_BYTES
 from server.parts import Parts
+from server.prompt import PromptWebSocket, prompt_http
 from server.settings import Settings
 
 DEMO_TITLE = "Demo interview"
@@ -50,6 +52,7 @@ class Server(uvicorn.Server):
 async def serve(settings: Settings, out: Console, demo: bool = False) -> None:
     """Serve until SIGINT or SIGTERM. Raises a `VivaError` where it cannot begin."""
     listener = listen(settings)
+    allow_many_connections()
     bound = replace(settings, port=listener.getsockname()[1])
     with listener:
         async with open_parts(bound) as parts:
@@ -80,17 +83,24 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
+def allow_many_connections() -> None:
+    """Each connection is an open file, and the usual limit of 1,024 is there to be raised."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def build_server(parts: Parts) -> Server:
     """uvicorn over the application. No access log: paths hold tokens."""
     config = uvicorn.Config(
         build_app(parts),
         access_log=False,
+        http=prompt_http(parts.patience_s),
         lifespan="off",
         log_level="warning",
         proxy_headers=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
-        ws="websockets-sansio",
+        ws=PromptWebSocket,
         ws_max_size=MAX_FRAME_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=PING_S,

@@ -11,6 +11,7 @@ from typing import Any, Self
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from server.parts import Parts
 from server.serving import build_server, listen
@@ -136,6 +137,14 @@ class Client:
         edited = await self.event("edited", ref=ref)
         self.state["documents"][doc] = {"version": edited["version"], "text": text}
         return edited
+
+    async def closed(self) -> int:
+        """Receive until the server closes the connection; its close code."""
+        try:
+            await self.until(lambda _: False)
+        except ConnectionClosed as error:
+            return error.rcvd.code if error.rcvd else 1006
+        raise AssertionError("unreachable: nothing but the end stops the receiving")
 
     async def settled(self) -> Self:
         """Receive until the server has answered everything that was sent so far."""
