@@ -35,6 +35,7 @@ def prompt_http(patience_s: float) -> type[HttpToolsProtocol]:
         def __init__(self, *arguments: Any, **named: Any) -> None:
             super().__init__(*arguments, **named)
             self._due: asyncio.TimerHandle | None = None
+            self._has_head = False
 
         def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
             super().connection_made(transport)
@@ -49,6 +50,10 @@ def prompt_http(patience_s: float) -> type[HttpToolsProtocol]:
             self._expect_request()
             super().data_received(data)
 
+        def on_headers_complete(self) -> None:
+            super().on_headers_complete()
+            self._has_head = True
+
         def on_message_complete(self) -> None:
             self._has_come()
             super().on_message_complete()
@@ -62,16 +67,23 @@ def prompt_http(patience_s: float) -> type[HttpToolsProtocol]:
                 self._due = self.loop.call_later(patience_s, self._give_up)
 
         def _has_come(self) -> None:
+            self._has_head = False
             if self._due is not None:
                 self._due.cancel()
                 self._due = None
 
         def _give_up(self) -> None:
-            cycle: RequestResponseCycle | None = self.cycle
-            if cycle is None or cycle.response_complete:
+            if not self._is_answering():
                 self.transport.write(_ANSWER)
             self.transport.close()
             self.loop.call_later(LINGER_S, self.transport.abort)
+
+        def _is_answering(self) -> bool:
+            """Whether other words are on their way, or this request has had its answer."""
+            cycle: RequestResponseCycle | None = self.cycle
+            if cycle is None:
+                return False
+            return cycle.response_started if self._has_head else not cycle.response_complete
 
     return PromptHttp
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -160,9 +161,17 @@ def kind_is(kind: str, **fields: Any) -> Match:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, opened: Callable[[Settings], Any]) -> AsyncIterator[Running]:
-    """Serve on a free port for as long as the block lasts."""
+async def serving(
+    settings: Settings, opened: Callable[[Settings], Any], *, send_buffer: int | None = None
+) -> AsyncIterator[Running]:
+    """Serve on a free port for as long as the block lasts.
+
+    With `send_buffer` the system takes so many bytes at most from each connection, so that a client
+    that does not read is felt early.
+    """
     listener = listen(settings)
+    if send_buffer:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     bound = replace(settings, port=listener.getsockname()[1])
     async with opened(bound) as parts:

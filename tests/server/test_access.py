@@ -6,8 +6,7 @@ import asyncio
 import json
 import re
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from functools import partial
 
 import httpx
 import pytest
@@ -16,11 +15,14 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from server.access import Session, new_id
+from server.app import open_parts
 from server.core.decide import EndByAdmin
 from server.core.events import Role
+from server.settings import Settings
 from server.store import links as link_table
 from server.store import sessions
-from tests.serving import Client, Frame, Running, kind_is
+from tests.scripted import ScriptedSandbox
+from tests.serving import Client, Frame, Running, kind_is, serving
 
 OTHERS = ("candidate", "observer")
 
@@ -79,44 +81,36 @@ async def test_the_page_of_a_revoked_person_says_what_to_do(server: Running) -> 
     assert "ask whoever sent it for a new one" in page.text
 
 
-async def test_whoever_reads_nothing_is_cut_off_too(server: Running) -> None:
+async def test_whoever_reads_nothing_is_cut_off_too(
+    settings: Settings, sandbox: ScriptedSandbox
+) -> None:
     """What is queued for somebody who does not read it does not keep the door open."""
-    _, links = await server.create("double")
-    async with server.enter(links["tutor"], "Ada") as ada:
-        async with asleep(server, links["observer"]):
-            until_dropped = await fill(ada, 400)
-        async with asleep(server, links["candidate"]):
-            await ada.until(lambda f: "Asleep" in _present(f))
-            # The last of what makes it too much stands in the server, and cannot be written.
-            assert await fill(ada, until_dropped - 8) == until_dropped - 8
+    small = 16 * 1024
+    opened = partial(open_parts, given_sandbox=sandbox)
+    async with serving(settings, opened, send_buffer=small) as server:
+        _, links = await server.create("double")
+        joined = await server.join(links["candidate"], "Asleep")
+        url = f"{server.url.replace('http', 'ws')}/rooms/{joined['room']}/ws"
+        headers = {"Authorization": f"Bearer {joined['session']}"}
+        plain = socket.socket()
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, small)
+        plain.setblocking(False)
+        address = ("127.0.0.1", server.parts.settings.port)
+        await asyncio.get_running_loop().sock_connect(plain, address)
+        async with (
+            server.enter(links["tutor"], "Ada") as ada,
+            connect(
+                url, sock=plain, additional_headers=headers, max_queue=1, close_timeout=0.1
+            ) as asleep,
+        ):
+            await asleep.send(json.dumps({"type": "hello", "after": 0, "client": "asleep"}))
+            await ada.until(lambda f: _present(f) == {"Ada", "Asleep"})
+            for number in range(12):  # 600 kB: more than the sockets take, less than is too much
+                await ada.replace("scratch", "x" * 50_000, f"e{number}")
+            assert not [f for f in ada.frames[3:] if _present(f) == {"Ada"}]
             await ada.send(type="revoke", role="candidate")
             async with asyncio.timeout(SOON_S):
                 await ada.until(lambda f: _present(f) == {"Ada"})
-
-
-@asynccontextmanager
-async def asleep(server: Running, link: str) -> AsyncIterator[None]:
-    """Somebody who says hello, and then reads nothing."""
-    joined = await server.join(link, "Asleep")
-    plain = socket.create_connection(("127.0.0.1", server.parts.settings.port))
-    plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    url = f"{server.url.replace('http', 'ws')}/rooms/{joined['room']}/ws"
-    headers = {"Authorization": f"Bearer {joined['session']}"}
-    async with connect(
-        url, sock=plain, additional_headers=headers, max_queue=1, close_timeout=0.1
-    ) as sleeper:
-        await sleeper.send(json.dumps({"type": "hello", "after": 0, "client": "asleep"}))
-        yield
-
-
-async def fill(ada: Client, most: int) -> int:
-    """Write long texts, `most` of them or until the sleeper is dropped; how many."""
-    for number in range(most):
-        seen = len(ada.frames)
-        await ada.replace("scratch", "x" * 50_000 + str(number), f"{most} {number}")
-        if any(_present(frame) == {"Ada"} for frame in ada.frames[seen:]) and number:
-            return number
-    return most
 
 
 async def test_nobody_but_a_tutor_revokes(server: Running) -> None:
