@@ -96,6 +96,7 @@ def build_server(parts: Parts) -> Server:
         access_log=False,
         http=prompt_http(parts.patience_s),
         lifespan="off",
+        log_config=None,  # its faults go where all do, without the words of exceptions
         log_level="warning",
         proxy_headers=False,
         server_header=False,
