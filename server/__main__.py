@@ -12,7 +12,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import structlog
 import typer
 import uvloop
 from pydantic import ValidationError
@@ -22,6 +21,7 @@ from sandbox.contract import SandboxError
 from sandbox.sizes import LEAST
 from server import sandbox_cli
 from server.core.errors import VivaError
+from server.logs import configure_logs
 from server.sandboxes import open_sandbox
 from server.settings import Settings
 
@@ -223,15 +223,7 @@ def _for_github(finding: ProblemFileError) -> str:
 
 def _run(work: Callable[[Settings], Coroutine[Any, Any, None]]) -> None:
     """Run a command; what the product itself refuses is one clear line and exit status 1."""
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper("iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
-        ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-    )
+    configure_logs()
     try:
         uvloop.run(work(Settings.from_environment(os.environ)))
     except (VivaError, SandboxError) as error:

@@ -91,9 +91,14 @@ class Access:
         row = await self._store.read(lambda connection: connection.execute(query).first())
         return Invitation(row.room, Role(row.role)) if row else None
 
-    async def open_session(self, session: Session) -> str:
-        """A session token for a participant."""
+    async def redeem(self, link: str, session: Session) -> str | None:
+        """A session token for a participant who came by `link`; None where it has just ended.
+
+        One transaction, so that whoever comes in at the moment of a revocation is either in before
+        it, and shut out by it, or not in at all.
+        """
         token = new_token()
+        query = sa.select(links.c.role).where(links.c.token_hash == _hash(link)).with_for_update()
         row = {
             "token_hash": _hash(token),
             "room": session.room,
@@ -101,8 +106,14 @@ class Access:
             "role": session.role.value,
             "created_at": _now_ms(),
         }
-        await self._store.write(lambda connection: connection.execute(sa.insert(sessions), [row]))
-        return token
+
+        def write(connection: sa.Connection) -> bool:
+            is_good = connection.execute(query).first() is not None
+            if is_good:
+                connection.execute(sa.insert(sessions), [row])
+            return is_good
+
+        return token if await self._store.write(write) else None
 
     async def session(self, token: str | None, room: str) -> Session | None:
         """Whose session a token is; None where it is not good in `room`."""
@@ -115,6 +126,16 @@ class Access:
         )
         row = await self._store.read(lambda connection: connection.execute(query).first())
         return Session(row.room, row.participant, Role(row.role)) if row else None
+
+    async def revoke(self, room: str, role: Role) -> None:
+        """End every link and session of a role in a room."""
+
+        def write(connection: sa.Connection) -> None:
+            for table in (links, sessions):
+                of_role = (table.c.room == room) & (table.c.role == role.value)
+                connection.execute(sa.delete(table).where(of_role))
+
+        await self._store.write(write)
 
     async def erase(self, room: str) -> None:
         """Forget every link and session of a room."""

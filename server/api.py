@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import http
-from collections.abc import AsyncIterator
-from typing import Annotated, Any, Literal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -21,10 +22,13 @@ from server.core.decide import Create, EndByAdmin
 from server.core.errors import RefusedError, VivaError
 from server.core.problem import Problem
 from server.core.report import report
+from server.guesses import TooManyGuessesError, address_of
 from server.host import Host, Interview, UnknownFormatError, UnknownRoomError
 from server.library import Library
 from server.parts import Parts
 from server.store import StoreUnavailableError
+
+T = TypeVar("T")
 
 PAGE_SIZE = 50
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
@@ -51,9 +55,34 @@ def parts_of(request: Request) -> Parts:
 UseParts = Annotated[Parts, Depends(parts_of)]
 
 
+async def look_up(
+    connection: HTTPConnection,
+    parts: Parts,
+    token: str | None,
+    found: Callable[[str], Awaitable[T | None]],
+    *,
+    chosen: bool = False,
+) -> T | None:
+    """What `found` says of a token that somebody came with; wrong ones count as guesses.
+
+    `chosen` says that a person may have thought it up. Raises `TooManyGuessesError`.
+    """
+    if not token:
+        return None
+    address = address_of(connection.client.host if connection.client else None)
+    attempt = parts.guesses.attempt(address, token, time.monotonic(), chosen=chosen)
+    good_for = await found(token)
+    if good_for:
+        parts.guesses.right(attempt)
+        return good_for
+    parts.guesses.wrong(attempt)
+    return None
+
+
 async def check_admin(request: Request, parts: UseParts) -> None:
     """Let only the bearer of the admin token pass."""
-    if not await parts.access.is_admin(bearer(request)):
+    chosen = bool(parts.settings.admin_token)
+    if not await look_up(request, parts, bearer(request), parts.access.is_admin, chosen=chosen):
         raise ApiError(401, "Send the admin token as: Authorization: Bearer <token>.")
 
 
@@ -236,9 +265,16 @@ async def get_journal(room: str, parts: UseParts) -> Response:
 @public.get("/api/interviews/{room}/report")
 async def get_report(room: str, request: Request, parts: UseParts) -> dict[str, Any]:
     """The report; for the admin and for that interview's tutors."""
-    session = await parts.access.session(bearer(request), room)
-    is_tutor = session is not None and session.role == "tutor"
-    if not is_tutor and not await parts.access.is_admin(bearer(request)):
+
+    async def role_of(token: str) -> str | None:
+        session = await parts.access.session(token, room)
+        if session is not None:
+            return session.role
+        return "admin" if await parts.access.is_admin(token) else None
+
+    chosen = bool(parts.settings.admin_token)
+    role = await look_up(request, parts, bearer(request), role_of, chosen=chosen)
+    if role not in {"tutor", "admin"}:
         raise ApiError(401, "The report is for the admin and for this interview's tutors.")
     return await build_report(parts.host, room)
 
@@ -270,6 +306,8 @@ def status_of(error: Exception) -> int:
             return 404
         case RefusedError():
             return 409
+        case TooManyGuessesError():
+            return 429
         case StoreUnavailableError():
             return 503
         case _:
@@ -297,5 +335,13 @@ def problem_answer(error: Exception) -> Response:
     status = status_of(error)
     title = http.HTTPStatus(status).phrase
     body = {"type": "about:blank", "title": title, "status": status, "detail": detail_of(error)}
-    headers = {"WWW-Authenticate": "Bearer"} if status == http.HTTPStatus.UNAUTHORIZED else None
+    headers = headers_of(error)
     return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def headers_of(error: Exception) -> dict[str, str]:
+    """What an error's answer says in its headers."""
+    if isinstance(error, TooManyGuessesError):
+        return {"Retry-After": str(error.retry_after_s)}
+    is_unknown = status_of(error) == http.HTTPStatus.UNAUTHORIZED
+    return {"WWW-Authenticate": "Bearer"} if is_unknown else {}

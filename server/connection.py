@@ -19,6 +19,7 @@ from server.core.messages import (
     Hello,
     Ping,
     Ref,
+    Revoke,
     Run,
     decode,
     encode,
@@ -33,14 +34,14 @@ from server.store import StoreUnavailableError
 from server.wire import SILENT_S
 
 MAX_OUTBOX_BYTES = 1024 * 1024
-HELLO_S = 10.0
-"""How long a client may take to say hello."""
-
 FRAMES_PER_S = 100
 """How many frames a client may send a second over time; more are read more slowly."""
 
 MAX_CONNECTIONS = 8
 """How many tabs and programs one participant may have in a room."""
+
+LINGER_S = 0.5
+"""How long a client may take to be told why its connection ends, before that is just cut."""
 
 MAX_MALFORMED = 5
 MAX_IN_FLIGHT = 64
@@ -64,6 +65,7 @@ class Outbox:
         self._wake = asyncio.Event()
         self._closing: tuple[int, str] | None = None
         self.silent_s: Callable[[], float] = websocket.scope["state"][SILENT_S]
+        self._has_to_close = asyncio.Event()
 
     def catch_up(self, frames: Sequence[str]) -> None:
         """Queue what a newcomer has to know, however much that is: only what follows counts."""
@@ -85,7 +87,13 @@ class Outbox:
     def close(self, code: int, reason: str) -> None:
         """Close once what is queued has been written."""
         self._closing = self._closing or (code, reason)
+        self._has_to_close.set()
         self._wake.set()
+
+    async def overdue(self) -> None:
+        """Until a close was asked for and has had its time, whether or not the client reads."""
+        await self._has_to_close.wait()
+        await asyncio.sleep(LINGER_S)
 
     async def write_all(self) -> None:
         """Write what is queued, as it comes, until `close`."""
@@ -166,7 +174,7 @@ class Connection:
         ref: Ref = getattr(message, "ref", None)
         try:
             await self._take(message)
-        except RefusedError as error:
+        except VivaError as error:
             self.refuse(error, ref)
 
     async def _take(self, message: ClientMessage) -> None:
@@ -184,6 +192,8 @@ class Connection:
                     "Running is not possible just now: no sandbox. Editing goes on; "
                     "try again in a moment.",
                 )
+            case Revoke():
+                await self._host.revoke(self._room.name, message, self.sender)
             case _:
                 await self._submit(message)
 
@@ -217,30 +227,37 @@ def _told(error: VivaError) -> tuple[str, str]:
 
 
 async def serve_connection(
-    websocket: WebSocket, host: Host, room: LiveRoom, participant: Participant
+    websocket: WebSocket, host: Host, room: LiveRoom, participant: Participant, hello_s: float
 ) -> None:
-    """Talk to one accepted WebSocket until either side closes it."""
+    """Talk to one accepted WebSocket until either side closes it; hello is due in `hello_s`."""
     outbox = Outbox(websocket)
     writer = asyncio.create_task(outbox.write_all())
-    reader = asyncio.create_task(_read(websocket, outbox, host, room, participant))
+    reader = asyncio.create_task(_read(websocket, outbox, host, room, participant, hello_s))
+    overdue = asyncio.create_task(outbox.overdue())
     try:
-        done, _ = await asyncio.wait({writer, reader}, return_when=asyncio.FIRST_COMPLETED)
+        tasks = {writer, reader, overdue}
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         if reader in done and not writer.done() and not reader.exception():
             # The reader asked for a close: let the writer say the last words.
-            await asyncio.wait({writer}, timeout=HELLO_S)
+            await asyncio.wait({writer, overdue}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        for task in (reader, writer):
+        for task in (reader, writer, overdue):
             task.cancel()
-        results = await asyncio.gather(reader, writer, return_exceptions=True)
+        results = await asyncio.gather(reader, writer, overdue, return_exceptions=True)
     for error in results:
         if isinstance(error, Exception) and not isinstance(error, WebSocketDisconnect):
             raise error
 
 
 async def _read(
-    websocket: WebSocket, outbox: Outbox, host: Host, room: LiveRoom, participant: Participant
+    websocket: WebSocket,
+    outbox: Outbox,
+    host: Host,
+    room: LiveRoom,
+    participant: Participant,
+    hello_s: float,
 ) -> None:
-    hello = await _hello(websocket, outbox)
+    hello = await _hello(websocket, outbox, hello_s)
     if hello is None:
         return
     if room.connections_of(participant.id) >= MAX_CONNECTIONS:
@@ -257,9 +274,9 @@ async def _read(
         room.detach(connection)
 
 
-async def _hello(websocket: WebSocket, outbox: Outbox) -> Hello | None:
+async def _hello(websocket: WebSocket, outbox: Outbox, hello_s: float) -> Hello | None:
     try:
-        async with asyncio.timeout(HELLO_S):
+        async with asyncio.timeout(hello_s):
             message = decode(await _frame(websocket))
     except TimeoutError:
         outbox.close(BAD_FRAMES, "No hello came.")

@@ -16,6 +16,7 @@ from server.api import (
     UseParts,
     create_interview,
     interview_line,
+    look_up,
     new_links,
     page_of_interviews,
     problem_errors,
@@ -50,7 +51,7 @@ async def check_same_site(request: Request, parts: UseParts) -> None:
 async def admin_session(request: Request, parts: UseParts) -> str:
     """The admin's sign-in. Raises `NeedsSignInError`."""
     session = request.cookies.get(cookie_name(parts.settings, ADMIN_COOKIE), "")
-    if not await parts.access.is_signed_in(session):
+    if not await look_up(request, parts, session, parts.access.is_signed_in):
         raise NeedsSignInError
     return session
 
@@ -100,7 +101,8 @@ async def sign_in_by_link(request: Request, parts: UseParts, token: str) -> Resp
 
 
 async def _sign_in(request: Request, parts: Parts, token: str) -> Response:
-    session = await parts.access.sign_in(token)
+    chosen = bool(parts.settings.admin_token)
+    session = await look_up(request, parts, token, parts.access.sign_in, chosen=chosen)
     if session is None:
         error = "This is not the admin token (any more)."
         return parts.web.page(

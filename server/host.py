@@ -16,12 +16,21 @@ from sandbox.contract import Sandbox
 from server import metrics
 from server.access import Access, new_id
 from server.archive import Archive
+from server.core import messages
 from server.core.checkpoint import UnusableCheckpointError, unpack
 from server.core.decide import Abandon, Command, Create, Sender, TellDamage, decide
 from server.core.errors import VivaError
-from server.core.events import SYSTEM, Entry, FrozenProblem, InterviewCreated, InterviewEnded
+from server.core.events import (
+    SYSTEM,
+    Entry,
+    FrozenProblem,
+    InterviewCreated,
+    InterviewEnded,
+    Role,
+)
 from server.core.interview import FORMATS
 from server.core.problem import Problem
+from server.core.roles import check_allowed
 from server.core.room import Room
 from server.journal import DamagedJournalError, Journal
 from server.live import LiveRoom, now_ms, numbered, open_room
@@ -150,6 +159,15 @@ class Host:
     async def ask(self, room: str, command: Command, who: Sender | None = None) -> list[Entry]:
         """Put one command to a room and wait for what it comes to."""
         return await (await self.open(room)).submit(command, who)
+
+    async def revoke(self, room: str, command: messages.Revoke, who: Sender) -> None:
+        """End a role's links and sessions, then close its connections, by way of the journal.
+
+        In this order, so that a fault in between leaves nobody with access.
+        """
+        check_allowed(who.participant.role, command)
+        await self._access.revoke(room, Role(command.role))
+        await self.ask(room, command, who)
 
     async def erase(self, room: str) -> None:
         """Forget an interview: its journal, its links, its sessions. Raises `UnknownRoomError`."""

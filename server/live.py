@@ -18,6 +18,7 @@ from server.core.decide import Abandon, Command, Record, Sender, decide
 from server.core.errors import RefusedError, VivaError
 from server.core.events import (
     SYSTEM,
+    AccessRevoked,
     AnyEvent,
     Entry,
     InterviewEnded,
@@ -56,6 +57,10 @@ RETRY_S = 0.5
 
 REOPENING = 1012
 """The WebSocket close code for whoever reached a room as it closed: reconnect, it opens afresh."""
+
+REVOKED = (4403, "Your access to this room was ended. Ask whoever invited you for a new link.")
+ENDED = (4410, "The interview has ended.")
+"""The close codes and words for those who have no more part in a room."""
 
 log = structlog.get_logger()
 
@@ -262,6 +267,9 @@ class LiveRoom:
         if self._closed:
             listener.close(REOPENING, "The room closed just now; reconnecting.")
             return
+        if listener.participant.id in self.state.shut_out:
+            listener.close(*REVOKED)
+            return
         missed = self._missed(after, recalled)
         welcome: dict[str, Any] = {
             "type": "welcome",
@@ -285,6 +293,8 @@ class LiveRoom:
         status = encode({"type": "sandbox", "status": sandbox})
         listener.catch_up([encode(welcome), *(frame for frame in seen if frame), status])
         self._send_presence()
+        if self.state.ended_at is not None:
+            self._part_with((Role.CANDIDATE, Role.OBSERVER), ENDED)
 
     def connections_of(self, participant: str) -> int:
         """How many connections somebody has in this room."""
@@ -333,6 +343,11 @@ class LiveRoom:
         """All up to the number `seq` is on the disk."""
         self._saved = seq
         self.send_to_all({"type": "saved", "seq": seq})
+
+    def _part_with(self, roles: Sequence[Role], why: tuple[int, str]) -> None:
+        for listener in tuple(self._listeners):
+            if listener.participant.role in roles:
+                listener.close(*why)
 
     def _missed(self, after: int, recalled: Sequence[Entry]) -> list[Entry] | None:
         """What came after the entry `after`; None where that is not at hand any more."""
@@ -385,7 +400,10 @@ class LiveRoom:
                 metrics.runs_total.labels(event.verdict).inc()
             case StdinWritten() | StopRequested() if event.run in self._running:
                 self._running[event.run][0].ask(event)
+            case AccessRevoked():
+                self._part_with((event.role,), REVOKED)
             case InterviewEnded():
+                self._part_with((Role.CANDIDATE, Role.OBSERVER), ENDED)
                 for run, (performance, _) in self._running.items():
                     performance.ask(StopRequested(run=run))
 

@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import http
 import unicodedata
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Request, Response, WebSocket
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse
+from pydantic import BaseModel, ConfigDict, Field
 
-from server.access import Invitation, Session, new_id
-from server.api import ApiError, UseParts, bearer, build_report, detail_of, parts_of, status_of
+from server.access import Invitation, Session, csrf_token, link_paths, new_id, same_secret
+from server.api import (
+    ApiError,
+    UseParts,
+    bearer,
+    build_report,
+    detail_of,
+    headers_of,
+    look_up,
+    parts_of,
+    problem_answer,
+    status_of,
+)
 from server.connection import serve_connection
 from server.core.decide import Join
+from server.core.errors import VivaError
 from server.core.events import Role
 from server.core.room import Participant
 from server.home import admin_session, check_same_site
@@ -20,6 +34,10 @@ from server.parts import Parts
 from server.web import cookie_name, is_own_origin, language_of, room_cookie
 from server.web import set_cookie as give_cookie
 
+NO_ACCESS = (
+    "You have no access to this room, or not any more. Open your invitation link again; "
+    "if it does not work, ask whoever sent it for a new one."
+)
 MAX_NAME = 60
 MAX_FILE_NAME = 100
 YEAR_S = 365 * 24 * 3600
@@ -44,7 +62,7 @@ def error_page(request: Request, error: Exception) -> Response:
     """What went wrong, for a person."""
     status = status_of(error)
     message = "Something went wrong on our side." if status >= 500 else detail_of(error)
-    return parts_of(request).web.page(
+    page = parts_of(request).web.page(
         request,
         "error.html",
         language_of(request),
@@ -54,12 +72,14 @@ def error_page(request: Request, error: Exception) -> Response:
         mend="",
         code=status,
     )
+    page.headers.update(headers_of(error))
+    return page
 
 
 @router.get("/interviews/{room}/report")
 async def report_page(request: Request, room: str, parts: UseParts) -> Response:
     """The report, for the admin and for that interview's tutors."""
-    session = await _room_session(request, parts, room)
+    session = await _proved_session(request, parts, room)
     if session is None or session.role is not Role.TUTOR:
         await admin_session(request, parts)
     found = await build_report(parts.host, room)
@@ -72,17 +92,19 @@ async def report_page(request: Request, room: str, parts: UseParts) -> Response:
 @router.get("/join/{token}")
 async def lobby(request: Request, token: str, parts: UseParts) -> Response:
     """What the interview is and what is recorded; asks for a name. Changes nothing."""
-    invitation = await _invitation(parts, token)
+    invitation = await _invitation(request, parts, token)
     return await _lobby(request, parts, invitation)
 
 
-async def _invitation(parts: Parts, token: str) -> Invitation:
-    invitation = await parts.access.invitation(token)
+async def _invitation(request: Request, parts: Parts, token: str) -> Invitation:
+    invitation = await look_up(request, parts, token, parts.access.invitation)
     if invitation is None:
-        raise UnknownRoomError(
-            "This link is not valid (any more). Ask whoever sent it for a new one."
-        )
+        raise _no_invitation()
     return invitation
+
+
+def _no_invitation() -> UnknownRoomError:
+    return UnknownRoomError("This link is not valid (any more). Ask whoever sent it for a new one.")
 
 
 async def _lobby(
@@ -118,7 +140,7 @@ async def _lobby(
 @router.post("/join/{token}", dependencies=[Depends(check_same_site)])
 async def join(request: Request, token: str, parts: UseParts) -> Response:
     """Come in: a session for a participant of this name."""
-    invitation = await _invitation(parts, token)
+    invitation = await _invitation(request, parts, token)
     name = clean_name(await _given_name(request))
     wants_json = "application/json" in request.headers.get("accept", "")
     if not name:
@@ -126,7 +148,9 @@ async def join(request: Request, token: str, parts: UseParts) -> Response:
             raise ApiError(422, '"name": wanted a text of 1 to 60 characters that can be seen.')
         return await _lobby(request, parts, invitation, error="Please enter your name.")
     session = await _enter(request, parts, invitation, name)
-    secret = await parts.access.open_session(session)
+    secret = await parts.access.redeem(token, session)
+    if secret is None:
+        raise _no_invitation()
     if wants_json:
         body = {"room": session.room, "role": session.role.value, "session": secret}
         return JSONResponse(body, headers={"Cache-Control": "no-store"})
@@ -169,18 +193,62 @@ async def _enter(request: Request, parts: Parts, invitation: Invitation, name: s
 # The room.
 
 
-async def _room_session(request: Request | WebSocket, parts: Parts, room: str) -> Session | None:
-    cookie = request.cookies.get(cookie_name(parts.settings, room_cookie(room)))
-    return await parts.access.session(cookie, room)
+async def _room_session(request: Request, parts: Parts, room: str) -> Session | None:
+    return await parts.access.session(_cookie(request, parts, room), room)
+
+
+async def _proved_session(
+    request: Request | WebSocket, parts: Parts, room: str, token: str | None = None
+) -> Session | None:
+    """Whose session `token`, or else the cookie, is. Raises `TooManyGuessesError`."""
+
+    async def found(token: str) -> Session | None:
+        return await parts.access.session(token, room)
+
+    return await look_up(request, parts, token or _cookie(request, parts, room), found)
+
+
+def _cookie(request: Request | WebSocket, parts: Parts, room: str) -> str | None:
+    return request.cookies.get(cookie_name(parts.settings, room_cookie(room)))
+
+
+class NewLink(BaseModel):
+    """The body of `POST /rooms/{room}/links`."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["candidate", "observer"]
+    csrf: Annotated[str, Field(max_length=128)] = ""
+
+
+@router.post("/rooms/{room}/links", dependencies=[Depends(check_same_site)])
+async def new_link(request: Request, room: str, wanted: NewLink, parts: UseParts) -> Response:
+    """One more link into a tutor's room, told here and never again; the others stay good."""
+    token = bearer(request)
+    session = await _proved_session(request, parts, room, token)
+    if session is None or session.role is not Role.TUTOR:
+        raise ApiError(403, "New links are for this room's interviewers to make.")
+    secret = _cookie(request, parts, room)
+    if not token and not (secret and same_secret(wanted.csrf, csrf_token(secret))):
+        raise ApiError(403, "This page is out of date. Reload it and try again.")
+    live = await parts.host.open(room)
+    if live.state.ended_at is not None:
+        raise ApiError(409, "This interview has ended; nobody new can come in.")
+    role = Role(wanted.role)
+    paths = link_paths({role: await parts.access.invite_one(room, role)})
+    body = {"role": role.value, "link": parts.settings.url + paths[role.value]}
+    return JSONResponse(body, 201, {"Cache-Control": "no-store"})
 
 
 @router.get("/rooms/{room}")
 async def room_page(request: Request, room: str, parts: UseParts) -> Response:
     """The room, for those who came through the lobby."""
-    session = await _room_session(request, parts, room)
+    session = await _proved_session(request, parts, room)
     if session is None:
-        raise ApiError(403, "Open your invitation link again to enter this room.")
+        raise ApiError(403, NO_ACCESS)
     live = await parts.host.open(room)
+    if session.participant in live.state.shut_out:
+        raise ApiError(403, NO_ACCESS)
     language = live.state.language
     created = live.state.interview
     boot = {
@@ -189,6 +257,7 @@ async def room_page(request: Request, room: str, parts: UseParts) -> Response:
         "language": language,
         "strings": dict(parts.web.strings.catalogue(language)),
         "nonce": request.scope["csp_nonce"],
+        "csrf": csrf_token(_cookie(request, parts, room) or "") if session.role == "tutor" else "",
     }
     return parts.web.page(
         request,
@@ -204,20 +273,24 @@ async def room_page(request: Request, room: str, parts: UseParts) -> Response:
 async def room_socket(websocket: WebSocket, room: str) -> None:
     """The room's WebSocket; without the right origin and session, 403 before the upgrade."""
     parts: Parts = websocket.app.state.parts
-    session = await _socket_session(websocket, parts, room)
-    if session is None:
-        await websocket.close()
+    try:
+        session = await _socket_session(websocket, parts, room)
+        live = await parts.host.open(room)
+    except VivaError as error:
+        await websocket.send_denial_response(problem_answer(error))
         return
-    live = await parts.host.open(room)
+    if session.participant in live.state.shut_out:
+        await websocket.send_denial_response(problem_answer(ApiError(403, NO_ACCESS)))
+        return
     await websocket.accept()
     participant = live.state.participants[session.participant]
-    await serve_connection(websocket, parts.host, live, participant)
+    await serve_connection(websocket, parts.host, live, participant, parts.patience_s)
 
 
-async def _socket_session(websocket: WebSocket, parts: Parts, room: str) -> Session | None:
+async def _socket_session(websocket: WebSocket, parts: Parts, room: str) -> Session:
     if not is_own_origin(websocket.headers, parts.settings):
-        return None
-    token = bearer(websocket)
-    if token:
-        return await parts.access.session(token, room)
-    return await _room_session(websocket, parts, room)
+        raise ApiError(403, "This request came from another site.")
+    session = await _proved_session(websocket, parts, room, bearer(websocket))
+    if session is None:
+        raise ApiError(403, NO_ACCESS)
+    return session

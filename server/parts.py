@@ -6,10 +6,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from server.access import Access
+from server.guesses import Guesses
 from server.host import Host
 from server.library import Library
 from server.settings import Settings
 from server.web import Web
+
+PATIENCE_S = 8.0
+"""How long a request may take to arrive, and then an opened WebSocket to say hello."""
 
 
 class Once:
@@ -37,3 +41,5 @@ class Parts:
     host: Host
     web: Web
     once: Once = field(default_factory=Once)
+    guesses: Guesses = field(default_factory=Guesses)
+    patience_s: float = PATIENCE_S

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,6 +19,7 @@ from server.app import build_app, open_parts
 from server.core.errors import VivaError
 from server.core.messages import MAX_FRAME_BYTES
 from server.parts import Parts
+from server.prompt import prompt_http
 from server.settings import Settings
 from server.wire import PING_S, PING_TIMEOUT_S, Wire
 
@@ -59,6 +61,7 @@ class Server(uvicorn.Server):
 async def serve(settings: Settings, out: Console, demo: bool = False) -> None:
     """Serve until SIGINT or SIGTERM. Raises a `VivaError` where it cannot begin."""
     listener = listen(settings)
+    allow_many_connections()
     bound = replace(settings, port=listener.getsockname()[1])
     with listener:
         async with open_parts(bound) as parts:
@@ -89,12 +92,20 @@ def listen(settings: Settings) -> socket.socket:
     return listener
 
 
+def allow_many_connections() -> None:
+    """Each connection is an open file, and the usual limit of 1,024 is there to be raised."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def build_server(parts: Parts) -> Server:
     """uvicorn over the application. No access log: paths hold tokens."""
     config = uvicorn.Config(
         build_app(parts),
         access_log=False,
+        http=prompt_http(parts.patience_s),
         lifespan="off",
+        log_config=None,  # its faults go where all do, without the words of exceptions
         log_level="warning",
         proxy_headers=False,
         server_header=False,

@@ -116,8 +116,11 @@ def is_own_origin(headers: Headers, settings: Settings) -> bool:
     origin = headers.get("origin")
     if origin is None:
         return True
-    own = urlsplit(settings.public_url).netloc or headers.get("host", "")
-    return urlsplit(origin).netloc == own
+    came_from = urlsplit(origin)
+    if settings.public_url:
+        own = urlsplit(settings.public_url)
+        return (came_from.scheme, came_from.netloc) == (own.scheme, own.netloc)
+    return came_from.netloc != "" and came_from.netloc == headers.get("host", "")
 
 
 def is_cross_site(headers: Headers, settings: Settings) -> bool:
@@ -137,14 +140,14 @@ class SecurityHeaders:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on; add the headers on the way back."""
-        if scope["type"] != "http":
+        if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
             return
         nonce = secrets.token_urlsafe(16)
         scope["csp_nonce"] = nonce
 
         async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
+            if message["type"] in {"http.response.start", "websocket.http.response.start"}:
                 MutableHeaders(scope=message).update(_headers(nonce, self._settings.secure))
             await send(message)
 
@@ -170,7 +173,9 @@ def _headers(nonce: str, secure: bool) -> dict[str, str]:
         "Content-Security-Policy": policy,
         "Referrer-Policy": "no-referrer",
         "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
         "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
         "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
     }
     return {**headers, "Strict-Transport-Security": "max-age=31536000"} if secure else headers

@@ -1,8 +1,8 @@
 """uvicorn's WebSocket protocol, held to what a room needs: fewer system calls, and who is silent.
 
 Handshake, parsing, pings and closing are all uvicorn's. Here, reading is paused when frames pile up
-and not after each one; what is sent in one turn of the event loop leaves in one write; and it is
-known how long ago anything at all was heard from a peer.
+and not after each one; what is sent in one turn of the event loop leaves in one write; it is known
+how long ago anything at all was heard from a peer; and who is to go is gone soon.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ PING_S = 1.5
 PING_TIMEOUT_S = 10.0
 """A peer that does not answer within this time is cut off; long before that it counts as away."""
 
+LINGER_S = 0.5
+"""How long the last bytes of a connection may take to be read."""
+
 MAX_UNREAD = 16
 """Frames that may wait for the application before reading is paused."""
 
@@ -33,6 +36,15 @@ class Wire(WebSocketsSansIOProtocol):
         super().__init__(*args, **options)
         self._heard_at = self.loop.time()
         self._writes_soon = False
+        # By itself uvicorn waits 10 s for the other side's close.
+        self.close_timeout = LINGER_S
+
+    async def run_asgi(self) -> None:
+        """Serve the application, then cut a client off that reads not even the last words."""
+        try:
+            await super().run_asgi()
+        finally:
+            self.loop.call_later(LINGER_S, self.transport.abort)
 
     def data_received(self, data: bytes) -> None:
         """Whatever comes, a pong too, says that the peer is there."""

@@ -8,7 +8,7 @@ import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 
 import httpx
 
@@ -24,6 +24,8 @@ class ServerProcess:
     sandbox: bool = True
     runs: int = 4
     """How many programs may run at once."""
+    stderr: IO[bytes] | None = None
+    """Where its log goes; by default to the test's own."""
     process: asyncio.subprocess.Process | None = None
 
     @property
@@ -45,7 +47,7 @@ class ServerProcess:
             *(sys.executable, "-m", "server", "serve"),
             env=environment,
             stdout=asyncio.subprocess.PIPE,
-            stderr=None,
+            stderr=self.stderr,
         )
         assert self.process.stdout is not None
         async with asyncio.timeout(30):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from typing import Any, Self
 
 import httpx
 from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
 
 from server.parts import Parts
 from server.serving import build_server, listen
@@ -137,6 +139,14 @@ class Client:
         self.state["documents"][doc] = {"version": edited["version"], "text": text}
         return edited
 
+    async def closed(self) -> int:
+        """Receive until the server closes the connection; its close code."""
+        try:
+            await self.until(lambda _: False)
+        except ConnectionClosed as error:
+            return error.rcvd.code if error.rcvd else 1006
+        raise AssertionError("unreachable: nothing but the end stops the receiving")
+
     async def settled(self) -> Self:
         """Receive until the server has answered everything that was sent so far."""
         stamp = len(self.frames)
@@ -151,9 +161,17 @@ def kind_is(kind: str, **fields: Any) -> Match:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, opened: Callable[[Settings], Any]) -> AsyncIterator[Running]:
-    """Serve on a free port for as long as the block lasts."""
+async def serving(
+    settings: Settings, opened: Callable[[Settings], Any], *, send_buffer: int | None = None
+) -> AsyncIterator[Running]:
+    """Serve on a free port for as long as the block lasts.
+
+    With `send_buffer` the system takes so many bytes at most from each connection, so that a client
+    that does not read is felt early.
+    """
     listener = listen(settings)
+    if send_buffer:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     bound = replace(settings, port=listener.getsockname()[1])
     async with opened(bound) as parts:

@@ -21,6 +21,7 @@ from server.core.events import (
     HintOpened,
     InterviewCreated,
     ProblemOpened,
+    Role,
     RunStarted,
 )
 from server.core.interview import Clock
@@ -67,8 +68,11 @@ class _Checkpoint(Struct, frozen=True):
     clients: dict[str, _Client]
     clock: Clock
     runs: dict[str, _Run]
+    run_starts: list[int]
     locked: bool
     ended_at: int | None
+    revoked: dict[Role, int]
+    shut_out: list[str]
     hints: list[HintOpened]
     notes: list[Entry]
     scores: list[CriterionScored]
@@ -94,8 +98,11 @@ def pack(room: Room) -> bytes:
             clients={client: _Client(log.by, log.refs) for client, log in room.clients.items()},
             clock=room.clock,
             runs={doc: _packed_run(run) for doc, run in room.runs.items()},
+            run_starts=list(room.run_starts),
             locked=room.locked,
             ended_at=room.ended_at,
+            revoked=dict(room.revoked),
+            shut_out=sorted(room.shut_out),
             hints=list(room.hints),
             notes=list(room.notes),
             scores=list(room.scores.values()),
@@ -127,8 +134,11 @@ def unpack(data: bytes | str, problems: Mapping[str, Problem]) -> Room:
         clients={client: _client_log(log) for client, log in kept.clients.items()},
         clock=kept.clock,
         runs={doc: _unpacked_run(run) for doc, run in kept.runs.items()},
+        run_starts=tuple(kept.run_starts),
         locked=kept.locked,
         ended_at=kept.ended_at,
+        revoked=kept.revoked,
+        shut_out=frozenset(kept.shut_out),
         hints=tuple(kept.hints),
         notes=tuple(kept.notes),
         scores={(score.problem, score.criterion): score for score in kept.scores},

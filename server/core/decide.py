@@ -10,6 +10,7 @@ from typing import Literal
 from server.core import messages
 from server.core.errors import RefusedError
 from server.core.events import (
+    AccessRevoked,
     AnyEvent,
     ClockExtended,
     ClockPaused,
@@ -33,17 +34,18 @@ from server.core.events import (
     StdinWritten,
     StopRequested,
 )
-from server.core.interview import following_phase
+from server.core.interview import MINUTE_MS, following_phase
 from server.core.problem import MAIN, Part, Problem
 from server.core.roles import check_allowed
-from server.core.room import SCRATCH, Participant, Room, RunState
+from server.core.room import RUNS_A_MINUTE, SCRATCH, Participant, Room, RunState
 from server.core.statement import render_statement
 from server.core.text import ChangeSet
 
 MAX_PARTICIPANTS = 40
 """How many may come in by one link: a flood by one does not keep the others out."""
-AFTER_THE_END = (messages.Note, messages.Score)
-"""What tutors may still do once an interview has ended: write down what they made of it."""
+AFTER_THE_END = (messages.Note, messages.Score, messages.Revoke)
+"""What tutors may still do once an interview has ended: write down what they made of it, and keep
+others from reading on."""
 
 MAX_STDIN_EVENTS = 2_000
 MAX_NOTES = 2_000
@@ -112,10 +114,18 @@ def decide(room: Room, command: Command, who: Sender | None, now: int) -> list[A
         if who is None:
             raise TypeError("a client's command needs a sender")
         check_allowed(who.participant.role, command)
+        _check_admitted(room, who.participant)
         if not isinstance(command, AFTER_THE_END):
             _check_open(room)
         return _decide_client(command, room, who, now)
     return _decide_platform(command, room)
+
+
+def _check_admitted(room: Room, person: Participant) -> None:
+    if person.id in room.shut_out:
+        raise RefusedError(
+            "revoked", "Your access to this room was ended. Ask whoever invited you for a new link."
+        )
 
 
 def _check_open(room: Room) -> None:
@@ -152,10 +162,15 @@ def _(command: Create, room: Room) -> list[AnyEvent]:
 @_decide_platform.register
 def _(command: Join, room: Room) -> list[AnyEvent]:
     person = command.participant
+    _check_admitted(room, person)
     if room.participants.get(person.id) == person:
         return []
     _check_open(room)
-    alike = [known for known in room.participants.values() if known.role is person.role]
+    alike = [
+        known
+        for known in room.participants.values()
+        if known.role is person.role and known.id not in room.shut_out
+    ]
     if person.id not in room.participants and len(alike) >= MAX_PARTICIPANTS:
         raise RefusedError(
             "room_full", f"{MAX_PARTICIPANTS} people have come in by this link; ask for a new room."
@@ -248,10 +263,11 @@ def _check_client(room: Room, command: messages.Edit, who: Sender) -> None:
 
 
 @_decide_client.register
-def _(command: messages.Run, room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+def _(command: messages.Run, room: Room, _who: Sender, now: int) -> list[AnyEvent]:
     document = room.document(command.doc)
     if room.run_under_way:
         raise RefusedError("run_under_way", "A program is running. Stop it first, or wait.")
+    _check_rate(room, now)
     part = room.part_of(command.doc)
     if command.what != "program" and part is None:
         raise RefusedError(
@@ -268,6 +284,17 @@ def _(command: messages.Run, room: Room, _who: Sender, _now: int) -> list[AnyEve
             ref=command.ref,
         )
     ]
+
+
+def _check_rate(room: Room, now: int) -> None:
+    """A clock that was set back frees the room rather than keep it waiting for an hour."""
+    recent = [at for at in room.run_starts if 0 <= now - at < MINUTE_MS]
+    if len(recent) >= RUNS_A_MINUTE:
+        wait_s = -(-(min(recent) + MINUTE_MS - now) // 1000)
+        raise RefusedError(
+            "too_many_runs",
+            f"This room has started {RUNS_A_MINUTE} runs within a minute. Try again in {wait_s} s.",
+        )
 
 
 @_decide_client.register
@@ -420,3 +447,8 @@ def _(command: messages.Lock, room: Room, _who: Sender, _now: int) -> list[AnyEv
 @_decide_client.register
 def _(_command: messages.End, _room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
     return [InterviewEnded()]
+
+
+@_decide_client.register
+def _(command: messages.Revoke, _room: Room, _who: Sender, _now: int) -> list[AnyEvent]:
+    return [AccessRevoked(role=Role(command.role))]

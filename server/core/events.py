@@ -256,6 +256,14 @@ class JournalDamaged(Event, frozen=True, kw_only=True):
     """How many there were."""
 
 
+class AccessRevoked(Event, frozen=True, kw_only=True):
+    """The links and sessions of a role ended: whoever had come in by them is shut out."""
+
+    audience: ClassVar[Audience] = Audience.TUTORS
+
+    role: Role
+
+
 class InterviewEnded(Event, frozen=True, kw_only=True):
     """Nothing but notes and scores can be changed in the room any more."""
 
@@ -283,6 +291,7 @@ AnyEvent: TypeAlias = (
     | NoteTaken
     | CriterionScored
     | JournalDamaged
+    | AccessRevoked
     | InterviewEnded
 )
 

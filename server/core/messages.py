@@ -22,6 +22,7 @@ DocumentName: TypeAlias = Annotated[str, Meta(min_length=1, max_length=128)]
 Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**53)]
 Minutes: TypeAlias = Annotated[int, Meta(ge=1, le=120)]
 What: TypeAlias = Literal["program", "examples", "tests"]
+Revokable: TypeAlias = Literal["candidate", "observer"]
 
 
 def snake_case(name: str) -> str:
@@ -152,6 +153,13 @@ class End(Command, frozen=True, kw_only=True):
     ref: Ref = None
 
 
+class Revoke(Command, frozen=True, kw_only=True):
+    """Tutor: end the links and sessions of everybody in a role."""
+
+    role: Revokable
+    ref: Ref = None
+
+
 ClientMessage: TypeAlias = (
     Hello
     | Edit
@@ -167,6 +175,7 @@ ClientMessage: TypeAlias = (
     | Score
     | Lock
     | End
+    | Revoke
 )
 
 

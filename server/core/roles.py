@@ -42,6 +42,7 @@ ALLOWED: Mapping[type[messages.Command], frozenset[Role]] = MappingProxyType(
         messages.Score: _TUTORS,
         messages.Lock: _TUTORS,
         messages.End: _TUTORS,
+        messages.Revoke: _TUTORS,
     }
 )
 

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from server.core.document import ClientLog, Document, Edit
 from server.core.errors import RefusedError
 from server.core.events import (
+    AccessRevoked,
     AnyEvent,
     ClockExtended,
     ClockPaused,
@@ -49,6 +50,9 @@ from server.core.text import ChangeSet
 
 SCRATCH = "scratch"
 """The document that belongs to no problem."""
+
+RUNS_A_MINUTE = 30
+"""How many runs a room may start within any minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,14 @@ class Room(Struct, frozen=True):
     clock: Clock = field(default_factory=Clock)
     runs: Mapping[str, RunState] = field(default_factory=dict)
     """The latest run of each document."""
+    run_starts: tuple[int, ...] = ()
+    """When the latest runs started, `RUNS_A_MINUTE` of them at most: how fast they may follow."""
     locked: bool = False
     ended_at: int | None = None
+    revoked: Mapping[Role, int] = field(default_factory=dict)
+    """When a role's links and sessions were last ended."""
+    shut_out: frozenset[str] = frozenset()
+    """The participants who had come in by a link that was revoked."""
     hints: tuple[HintOpened, ...] = ()
     notes: tuple[Entry, ...] = ()
     scores: Mapping[tuple[str, str], CriterionScored] = field(default_factory=dict)
@@ -184,7 +194,8 @@ def _(event: Edited, room: Room, entry: Entry) -> Room:
 @_apply.register
 def _(event: RunStarted, room: Room, entry: Entry) -> Room:
     run = RunState(started=event, by=entry.by, at=entry.at)
-    return replace(room, runs={**room.runs, event.doc: run})
+    starts = (*room.run_starts, entry.at)[-RUNS_A_MINUTE:]
+    return replace(room, runs={**room.runs, event.doc: run}, run_starts=starts)
 
 
 @_apply.register
@@ -266,6 +277,16 @@ def _(event: CriterionScored, room: Room, _entry: Entry) -> Room:
 @_apply.register
 def _(_event: JournalDamaged, room: Room, _entry: Entry) -> Room:
     return room
+
+
+@_apply.register
+def _(event: AccessRevoked, room: Room, entry: Entry) -> Room:
+    alike = {person.id for person in room.participants.values() if person.role is event.role}
+    return replace(
+        room,
+        revoked={**room.revoked, event.role: entry.at},
+        shut_out=room.shut_out | alike,
+    )
 
 
 @_apply.register

@@ -42,6 +42,7 @@ def participants(room: Room, present: Collection[str]) -> list[dict[str, Any]]:
             "role": person.role,
             "present": person.id in present,
             "palette": number % PALETTE_SIZE,
+            "shut_out": person.id in room.shut_out,
         }
         for number, person in enumerate(room.participants.values())
     ]
@@ -115,6 +116,7 @@ def _for_tutors(room: Room) -> dict[str, Any]:
             for entry in room.notes
         ],
         "scores": scores,
+        "revoked": {role.value: at for role, at in room.revoked.items()},
     }
 
 

@@ -100,6 +100,7 @@ COMMANDS: dict[str, st.SearchStrategy[messages.Command]] = {
     ),
     "lock": st.builds(messages.Lock, locked=st.booleans()),
     "end": st.builds(messages.End),
+    "revoke": st.builds(messages.Revoke, role=st.sampled_from(["candidate", "observer"])),
 }
 PLATFORM = ("join", "record", "abandon", "end by admin")
 HOW_OFTEN = {"edit": 12, "run": 10, "record": 12, "phase": 4, "wild edit": 1, "end": 1}

@@ -58,6 +58,7 @@ FIELDS: dict[type[messages.Command], dict[str, st.SearchStrategy[Any]]] = {
     },
     messages.Lock: {"locked": st.booleans(), "ref": refs},
     messages.End: {"ref": refs},
+    messages.Revoke: {"role": st.sampled_from(["candidate", "observer"]), "ref": refs},
 }
 
 client_messages: st.SearchStrategy[messages.ClientMessage] = st.one_of(

@@ -85,10 +85,11 @@ EVENTS: tuple[AnyEvent, ...] = (
     events.NoteTaken(text=SECRET),
     events.CriterionScored(problem="double", criterion=SECRET, level=1, comment=SECRET),
     events.JournalDamaged(lost=1),
+    events.AccessRevoked(role=Role.OBSERVER),
     events.InterviewEnded(),
 )
 
-FOR_TUTORS = {"hint_opened", "note_taken", "criterion_scored"}
+FOR_TUTORS = {"hint_opened", "note_taken", "criterion_scored", "access_revoked"}
 
 
 def subclasses(kind: type[Any]) -> Iterator[type[Any]]:

@@ -160,7 +160,7 @@ def test_after_the_end_the_interview_stays_as_it_was(kept: Kept) -> None:
         kept.put(EndByAdmin(), None)
     end = next(e.seq for e in kept.entries if type(e.event).__name__ == "InterviewEnded")
     late = {"ParticipantJoined", "RunQueued", "OutputWritten", "TestJudged", "RunFinished"}
-    late |= {"NoteTaken", "CriterionScored"}
+    late |= {"NoteTaken", "CriterionScored", "AccessRevoked"}
     assert {type(entry.event).__name__ for entry in kept.entries[end:]} <= late
     texts = {name: document.text for name, document in kept.room.documents.items()}
     for person in PEOPLE:

@@ -174,7 +174,11 @@ class Rooms:
         """Let a client in as the lobby does; a session."""
         person = _person(room, who)
         await self.parts.host.ask(room, Join(person))
-        return await self.parts.access.open_session(Session(room, person.id, person.role))
+        access = self.parts.access
+        link = await access.invite_one(room, person.role)
+        session = await access.redeem(link, Session(room, person.id, person.role))
+        assert session is not None
+        return session
 
     def connect(self, room: str, session: str, editor: Editor) -> Wire:
         """A connection of a session."""

@@ -326,8 +326,9 @@ async def test_the_tutor_opens_parts_and_the_clock_runs(server: Running) -> None
         await ada.event("criterion_scored")
         await ada.send(type="phase", action="next")
         await ada.error("ended")
-        await camille.edit("scratch", 0, [[0, "x"]], "c3")
-        await camille.error("ended")
+        await ada.edit("scratch", 0, [[0, "x"]], "a1")
+        await ada.error("ended")
+        assert await camille.closed() == 4410
 
 
 async def test_a_run_streams_output_takes_input_and_ends(

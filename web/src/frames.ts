@@ -22,6 +22,8 @@ export interface Participant {
   present: boolean;
   /** An index into the page's own colours. */
   palette: number;
+  /** Came in by a link that was revoked. */
+  shut_out: boolean;
 }
 
 /** Times are milliseconds since the epoch, by the server's clock. */
@@ -202,6 +204,7 @@ export type RoomEvent =
   | { kind: "hint_opened"; problem: string; hint: number }
   | { kind: "note_taken"; text: string }
   | { kind: "criterion_scored"; problem: string; criterion: string; level: number; comment: string }
+  | { kind: "access_revoked"; role: Role }
   | { kind: "interview_ended" };
 
 /** A journal entry in its place. */
@@ -228,7 +231,11 @@ export interface TutorState {
   hints_opened: { problem: string; hint: number }[];
   notes: { at: number; by: string; text: string }[];
   scores: Record<string, Record<string, Score>>;
+  /** When a role's links and sessions were last ended. */
+  revoked: Partial<Record<Role, number>>;
 }
+
+export type Revokable = "candidate" | "observer";
 
 export interface RoomState {
   interview: InterviewInfo;
@@ -299,6 +306,7 @@ export type ClientFrame =
   | { type: "note"; text: string; ref: Ref }
   | { type: "score"; criterion: string; level: number; comment: string; ref: Ref }
   | { type: "lock"; locked: boolean; ref: Ref }
-  | { type: "end"; ref: Ref };
+  | { type: "end"; ref: Ref }
+  | { type: "revoke"; role: Revokable; ref: Ref };
 
 export type PhaseAction = "start" | "pause" | "resume" | "extend" | "next";

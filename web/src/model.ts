@@ -112,6 +112,7 @@ function evolve(state: RoomState, event: EventFrame): void {
     case "hint_opened":
     case "note_taken":
     case "criterion_scored":
+    case "access_revoked":
       if (state.tutor) evolveTutor(state.tutor, event);
       break;
     case "participant_joined":
@@ -131,7 +132,7 @@ function openProblem(state: RoomState, event: EventFrame & { kind: "problem_open
   if (part) part.opened = true;
 }
 
-type TutorEvent = EventFrame & { kind: "hint_opened" | "note_taken" | "criterion_scored" };
+type TutorEvent = EventFrame & { kind: "hint_opened" | "note_taken" | "criterion_scored" | "access_revoked" };
 
 function evolveTutor(tutor: TutorState, event: TutorEvent): void {
   switch (event.kind) {
@@ -144,7 +145,10 @@ function evolveTutor(tutor: TutorState, event: TutorEvent): void {
     case "criterion_scored": {
       const scores = (tutor.scores[event.problem] ??= {});
       scores[event.criterion] = { level: event.level, comment: event.comment };
+      break;
     }
+    case "access_revoked":
+      tutor.revoked[event.role] = event.at;
   }
 }
 

@@ -11,7 +11,7 @@ export function showParticipants(state: RoomState, you: string): void {
   const key = JSON.stringify([state.participants, you]);
   if (key === shown) return;
   shown = key;
-  const seen = state.participants.filter((person) => person.present || person.role !== "observer");
+  const seen = state.participants.filter((person) => person.present || (person.role !== "observer" && !person.shut_out));
   fillWith(byId("participants"), ...seen.map((person) => row(person, person.id === you)));
 }
 

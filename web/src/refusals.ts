@@ -4,7 +4,7 @@ import { t } from "./strings";
 
 /** The words for an `error` frame: by its code, else as the server said it. */
 export function refusalText(frame: ErrorFrame): string {
-  return BY_CODE[frame.code]?.() ?? t(frame.message);
+  return BY_CODE[frame.code]?.(frame) ?? t(frame.message);
 }
 
 /** Edits refused so were made on a text that is not the server's. */
@@ -12,12 +12,14 @@ export function isOutOfStep(code: string): boolean {
   return ["bad_changes", "wrong_length", "future_version", "unknown_document"].includes(code);
 }
 
-const BY_CODE: Readonly<Record<string, () => string>> = {
+const BY_CODE: Readonly<Record<string, (frame: ErrorFrame) => string>> = {
   forbidden: () => t("Your role in this room does not include that."),
   ended: () => t("The interview has ended; nothing in it can be changed."),
   locked: () => t("The tutor has locked the editor for a moment."),
   client_taken: () => t("This tab is known to the server as somebody else's. Reload the page."),
   run_under_way: () => t("A program is running. Stop it first, or wait until it is done."),
+  too_many_runs: (frame) => t("This room has started 30 runs within a minute. Try again in {n} s.", { n: secondsIn(frame) }),
+  revoked: () => t("Your access to this room was ended. Ask whoever invited you for a new link."),
   no_tests: () => t("The scratch pad has no tests. Run it as a program instead."),
   not_running: () => t("That program has already ended."),
   too_much_input: () => t("This run has had too much input. Stop it and start again."),
@@ -32,3 +34,8 @@ const BY_CODE: Readonly<Record<string, () => string>> = {
   room_full: () => t("This room is full."),
   internal: () => t("Something went wrong on the server. Nothing was changed; try again."),
 };
+
+/** The wait that the server's words name: its last number. */
+function secondsIn(frame: ErrorFrame): string {
+  return /(\d+)\D*$/.exec(frame.message)?.[1] ?? "60";
+}

@@ -21,6 +21,8 @@ export interface Boot {
   language: string;
   strings: Record<string, string>;
   nonce: string;
+  /** What a tutor's page proves with that a request is its own; empty for others. */
+  csrf: string;
 }
 
 export interface RoomHooks {

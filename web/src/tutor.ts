@@ -1,7 +1,8 @@
 /** The tutor's guide: the clock's controls, problems, hints and talk questions, the editor's lock. */
 import { button, byId, el, fillWith, icon, setText } from "./dom";
 import type { GuideProblem, PhaseAction, RoomState, TutorState } from "./frames";
-import type { LiveRoom } from "./room";
+import type { Boot, LiveRoom } from "./room";
+import { Links } from "./tutor-links";
 import { Notes } from "./tutor-notes";
 import { Scores } from "./tutor-scores";
 import { t } from "./strings";
@@ -13,12 +14,14 @@ export class TutorGuide {
   private shown = "";
   private readonly notes: Notes;
   private readonly scores: Scores;
+  private readonly links: Links;
   private paused = false;
   private locked = false;
 
-  constructor(private readonly room: LiveRoom) {
+  constructor(private readonly room: LiveRoom, boot: Boot) {
     this.notes = new Notes(room);
     this.scores = new Scores(room);
+    this.links = new Links(room, boot);
     this.clockButtons();
     byId("lock").addEventListener("click", () =>
       room.send({ type: "lock", locked: !this.locked, ref: room.nextRef() }),
@@ -33,6 +36,7 @@ export class TutorGuide {
     this.controls(state);
     this.notes.update(state, tutor);
     this.scores.update(state, tutor);
+    this.links.update(state, tutor);
     const key = JSON.stringify([tutor.problems, tutor.hints_opened, state.doc, state.ended]);
     if (key === this.shown) return;
     this.shown = key;

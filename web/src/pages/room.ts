@@ -53,7 +53,7 @@ class RoomPage {
     this.room = room;
     this.parts(room);
     if (role === "tutor") {
-      const guide = new TutorGuide(room);
+      const guide = new TutorGuide(room, this.boot);
       labelTutorControls();
       this.draws.push((state) => guide.update(state));
     }
