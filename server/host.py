@@ -15,6 +15,7 @@ from sandbox.contract import Sandbox
 from server import metrics
 from server.access import Access, new_id
 from server.archive import Archive
+from server.clock import RoomClock, TimeMs, now_ms
 from server.core.decide import Abandon, Command, Create, Sender, decide
 from server.core.errors import VivaError
 from server.core.events import SYSTEM, Entry, InterviewCreated, InterviewEnded
@@ -22,7 +23,7 @@ from server.core.interview import FORMATS
 from server.core.problem import Problem
 from server.core.room import Room
 from server.journal import Journal
-from server.live import LiveRoom, now_ms, numbered, open_room
+from server.live import LiveRoom, numbered, open_room
 from server.store import StoreUnavailableError
 
 IDLE_S = 300.0
@@ -75,6 +76,7 @@ class Host:
         sandbox: Sandbox,
         tasks: asyncio.TaskGroup,
         idle_s: float,
+        now: TimeMs,
     ) -> None:
         self._journal = journal
         self._access = access
@@ -82,6 +84,7 @@ class Host:
         self._sandbox = sandbox
         self._tasks = tasks
         self._idle_s = idle_s
+        self._now = now
         self._rooms: dict[str, tuple[LiveRoom, asyncio.Task[None]]] = {}
         self._opening = asyncio.Lock()
 
@@ -108,8 +111,9 @@ class Host:
         await self._archive.freeze(problems)
         room = new_id()
         state = Room(problems={problem.id: problem for problem in problems})
-        events = decide(state, request, None, now_ms())
-        await self._journal.append(room, list(numbered(events, 0, SYSTEM)))
+        now = self._now()
+        events = decide(state, request, None, now)
+        await self._journal.append(room, list(numbered(events, 0, SYSTEM, now)))
         return room
 
     async def interviews(self, offset: int, limit: int) -> list[Interview]:
@@ -169,7 +173,8 @@ class Host:
             [p.hash for p in created.problems] if isinstance(created, InterviewCreated) else []
         )
         problems = {problem.id: problem for problem in await self._archive.thaw(digests)}
-        room = open_room(name, self._journal, self._sandbox, problems, entries)
+        clock = RoomClock(self._now)
+        room = open_room(name, self._journal, self._sandbox, problems, entries, clock)
         task = self._tasks.create_task(self._serve(room), name=f"room {name}")
         self._rooms[name] = (room, task)
         metrics.rooms_open.set(len(self._rooms))
@@ -224,7 +229,7 @@ class Host:
     async def erase_expired(self, retention_days: int) -> None:
         """Erase every interview in which nothing has happened for `retention_days`."""
         await self._access.forget_expired()
-        for room in await self._journal.silent_since(now_ms() - retention_days * DAY_MS):
+        for room in await self._journal.silent_since(self._now() - retention_days * DAY_MS):
             with suppress(UnknownRoomError):  # somebody erased it in the meantime
                 await self.erase(room)
             log.info("interview erased after its retention", room=room)
@@ -256,14 +261,15 @@ async def open_host(
     archive: Archive,
     sandbox: Sandbox,
     idle_s: float = IDLE_S,
+    now: TimeMs = now_ms,
 ) -> AsyncIterator[Host]:
     """A host whose rooms, runs and watchers all end with the block.
 
-    A room closes once nobody has been in it for `idle_s`.
+    A room closes once nobody has been in it for `idle_s`. `now` is the machine's clock.
     """
     failure: VivaError | None = None
     async with asyncio.TaskGroup() as tasks:
-        host = Host(journal, access, archive, sandbox, tasks, idle_s)
+        host = Host(journal, access, archive, sandbox, tasks, idle_s, now)
         watchers = [
             tasks.create_task(host.evict_idle_forever()),
             tasks.create_task(host.tell_of_sandbox_forever()),

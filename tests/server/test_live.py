@@ -248,7 +248,7 @@ async def test_who_was_away_a_little_gets_what_they_missed_and_who_was_away_long
     room = await here.create()
     early = (await here.journal.read(room))[-1].seq
     locked = [EditorLocked(locked=number % 2 == 0) for number in range(TAIL)]
-    await here.journal.append(room, list(numbered(locked, early, SYSTEM)))
+    await here.journal.append(room, list(numbered(locked, early, SYSTEM, at=1)))
     camille = await here.enter(room)
     live = await here.host.open(room)
     live.detach(camille)
