@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench lock clean
+.PHONY: help run build test check bench faults lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -22,6 +22,10 @@ check:  ## format, lint, types and imports, of Python and of TypeScript
 bench:  ## latencies, each beside its bare limit
 	@.ci/setup.sh test
 	@exec .venv/bin/python -m tests.bench $(ARGS)
+
+faults:  ## faults brought about, what was lost and how it healed (N=1000 kills; ARGS="kill --quick")
+	@.ci/setup.sh test
+	@exec .venv/bin/python -m tests.faults $(if $(N),--kills $(N)) $(ARGS)
 
 lock:  ## pin the newest versions that pyproject.toml and web/package.json allow
 	@.ci/lock.sh
