@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run build test check bench fuzz lock clean
+.PHONY: help run build test check bench faults fuzz lock clean
 
 help:  ## show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand -t 16
@@ -26,6 +26,10 @@ bench:  ## latencies, each beside its bare limit
 fuzz:  ## a coverage-guided search for faults in the connection code (SECONDS="60")
 	@.ci/setup.sh fuzz
 	@exec .venv/bin/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
+
+faults:  ## faults brought about, what was lost and how it healed (N=1000 kills; ARGS="kill --quick")
+	@.ci/setup.sh test
+	@exec .venv/bin/python -m tests.faults $(if $(N),--kills $(N)) $(ARGS)
 
 lock:  ## pin the newest versions that pyproject.toml and web/package.json allow
 	@.ci/lock.sh

@@ -8,12 +8,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from server.clock import TimeMs, now_ms
 from server.core.events import Role
 from server.store import Store, admins, links, sessions
 
@@ -52,15 +52,15 @@ def _hash(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class Access:
-    """The tables of tokens. `admin_token` is the one that the settings give, if any."""
+    """The tables of tokens.
 
-    def __init__(self, store: Store, admin_token: str) -> None:
+    `admin_token` is the one that the settings give, if any; `now` is the machine's clock.
+    """
+
+    def __init__(self, store: Store, admin_token: str, now: TimeMs = now_ms) -> None:
         self._store = store
+        self._now = now
         self._admin_token = admin_token
 
     async def invite(self, room: str) -> dict[Role, str]:
@@ -104,7 +104,7 @@ class Access:
             "room": session.room,
             "participant": session.participant,
             "role": session.role.value,
-            "created_at": _now_ms(),
+            "created_at": self._now(),
         }
 
         def write(connection: sa.Connection) -> bool:
@@ -122,7 +122,7 @@ class Access:
         query = sa.select(sessions).where(
             sessions.c.token_hash == _hash(token),
             sessions.c.room == room,
-            sessions.c.created_at > _now_ms() - SESSION_DAYS * _DAY_MS,
+            sessions.c.created_at > self._now() - SESSION_DAYS * _DAY_MS,
         )
         row = await self._store.read(lambda connection: connection.execute(query).first())
         return Session(row.room, row.participant, Role(row.role)) if row else None
@@ -148,7 +148,7 @@ class Access:
 
     async def forget_expired(self) -> None:
         """Drop the sessions and sign-ins that are too old to be good."""
-        oldest = _now_ms() - SESSION_DAYS * _DAY_MS
+        oldest = self._now() - SESSION_DAYS * _DAY_MS
 
         def write(connection: sa.Connection) -> None:
             connection.execute(sa.delete(sessions).where(sessions.c.created_at < oldest))
@@ -169,7 +169,7 @@ class Access:
     async def new_admin_token(self, *, end_sign_ins: bool) -> str:
         """A fresh admin token; the one before it ends here, and if so wished all sign-ins."""
         token = new_token()
-        row = {"token_hash": _hash(token), "kind": "token", "created_at": _now_ms()}
+        row = {"token_hash": _hash(token), "kind": "token", "created_at": self._now()}
 
         def write(connection: sa.Connection) -> None:
             ended = sa.true() if end_sign_ins else admins.c.kind == "token"
@@ -188,7 +188,7 @@ class Access:
         if not await self.is_admin(token):
             return None
         session = new_token()
-        row = {"token_hash": _hash(session), "kind": "session", "created_at": _now_ms()}
+        row = {"token_hash": _hash(session), "kind": "session", "created_at": self._now()}
         await self._store.write(lambda connection: connection.execute(sa.insert(admins), [row]))
         return session
 
@@ -209,7 +209,7 @@ class Access:
         given = self._admin_token if kind == "token" else ""
         if given:
             return hmac.compare_digest(_hash(given), _hash(token))
-        oldest = 0 if kind == "token" else _now_ms() - SESSION_DAYS * _DAY_MS
+        oldest = 0 if kind == "token" else self._now() - SESSION_DAYS * _DAY_MS
         query = sa.select(admins.c.token_hash).where(
             admins.c.token_hash == _hash(token),
             admins.c.kind == kind,

@@ -18,6 +18,7 @@ from sandbox.contract import Sandbox
 from server import __version__, api, home, pages
 from server.access import Access
 from server.archive import Archive
+from server.clock import TimeMs, now_ms
 from server.core.errors import VivaError
 from server.host import open_host
 from server.journal import open_journal
@@ -38,12 +39,12 @@ MAX_BODY_BYTES = 64 * 1024
 
 @asynccontextmanager
 async def open_parts(
-    settings: Settings, given_sandbox: Sandbox | None = None
+    settings: Settings, given_sandbox: Sandbox | None = None, now: TimeMs = now_ms
 ) -> AsyncIterator[Parts]:
     """Everything a server needs, for as long as the block lasts.
 
-    Programs run in `given_sandbox`, or where the settings say. Raises a `VivaError` with one clear
-    line where a part cannot be had.
+    Programs run in `given_sandbox`, or where the settings say; `now` is the machine's clock.
+    Raises a `VivaError` with one clear line where a part cannot be had.
     """
     strings = Strings.load(ROOT / "web" / "locale")
     web = Web.load(ROOT / "web", strings)
@@ -53,10 +54,10 @@ async def open_parts(
         open_journal(store) as journal,
         nullcontext(given_sandbox) if given_sandbox else open_sandbox(settings) as sandbox,
     ):
-        access, archive = Access(store, settings.admin_token), Archive(store)
+        access, archive = Access(store, settings.admin_token, now), Archive(store)
         workshop = Workshop(library, archive, sandbox)
         await workshop.recall()
-        async with open_host(journal, access, archive, sandbox) as host:
+        async with open_host(journal, access, archive, sandbox, now=now) as host:
             background = [
                 asyncio.create_task(_watch(library, workshop)),
                 asyncio.create_task(workshop.work()),

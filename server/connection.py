@@ -29,7 +29,7 @@ from server.core.messages import (
 from server.core.roles import check_allowed
 from server.core.room import Participant
 from server.host import Host
-from server.live import LiveRoom, RoomClosedError, now_ms
+from server.live import LiveRoom, RoomClosedError
 from server.store import StoreUnavailableError
 from server.wire import SILENT_S
 
@@ -180,7 +180,7 @@ class Connection:
     async def _take(self, message: ClientMessage) -> None:
         match message:
             case Ping():
-                self.send(encode({"type": "pong", "t": message.t, "now": now_ms()}))
+                self.send(encode({"type": "pong", "t": message.t, "now": self._room.clock.now()}))
             case Hello():
                 raise RefusedError("unexpected_hello", "Hello was said already; go on from there.")
             case Cursor():

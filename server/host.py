@@ -16,6 +16,7 @@ from sandbox.contract import Sandbox
 from server import metrics
 from server.access import Access, new_id
 from server.archive import Archive
+from server.clock import RoomClock, TimeMs, now_ms
 from server.core import messages
 from server.core.checkpoint import UnusableCheckpointError, unpack
 from server.core.decide import Abandon, Command, Create, Sender, TellDamage, decide
@@ -33,7 +34,7 @@ from server.core.problem import Problem
 from server.core.roles import check_allowed
 from server.core.room import Room
 from server.journal import DamagedJournalError, Journal
-from server.live import LiveRoom, now_ms, numbered, open_room
+from server.live import LiveRoom, numbered, open_room
 from server.store import StoreUnavailableError
 
 IDLE_S = 300.0
@@ -92,6 +93,7 @@ class Host:
         sandbox: Sandbox,
         tasks: asyncio.TaskGroup,
         idle_s: float,
+        now: TimeMs,
     ) -> None:
         self._journal = journal
         self._access = access
@@ -99,6 +101,7 @@ class Host:
         self._sandbox = sandbox
         self._tasks = tasks
         self._idle_s = idle_s
+        self._now = now
         self._rooms: dict[str, tuple[LiveRoom, asyncio.Task[None]]] = {}
         self._opening = asyncio.Lock()
 
@@ -125,8 +128,9 @@ class Host:
         await self._archive.freeze(problems)
         room = new_id()
         state = Room(problems={problem.id: problem for problem in problems})
-        events = decide(state, request, None, now_ms())
-        await self._journal.append(room, list(numbered(events, 0, SYSTEM)))
+        now = self._now()
+        events = decide(state, request, None, now)
+        await self._journal.append(room, list(numbered(events, 0, SYSTEM, now)))
         await self._journal.flush()
         return room
 
@@ -192,7 +196,8 @@ class Host:
     async def _open(self, name: str) -> None:
         start, entries, lost = await self._read(name)
         await self._journal.flush()  # what a killed process left: to say that it is saved
-        room = open_room(name, self._journal, self._sandbox, start, entries)
+        clock = RoomClock(self._now)
+        room = open_room(name, self._journal, self._sandbox, start, entries, clock)
         task = self._tasks.create_task(self._serve(room), name=f"room {name}")
         self._rooms[name] = (room, task)
         metrics.rooms_open.set(len(self._rooms))
@@ -290,7 +295,7 @@ class Host:
     async def erase_expired(self, retention_days: int) -> None:
         """Erase every interview in which nothing has happened for `retention_days`."""
         await self._access.forget_expired()
-        for room in await self._journal.silent_since(now_ms() - retention_days * DAY_MS):
+        for room in await self._journal.silent_since(self._now() - retention_days * DAY_MS):
             with suppress(UnknownRoomError):  # somebody erased it in the meantime
                 await self.erase(room)
             log.info("interview erased after its retention", room=room)
@@ -352,14 +357,15 @@ async def open_host(
     archive: Archive,
     sandbox: Sandbox,
     idle_s: float = IDLE_S,
+    now: TimeMs = now_ms,
 ) -> AsyncIterator[Host]:
     """A host whose rooms, runs and watchers all end with the block.
 
-    A room closes once nobody has been in it for `idle_s`.
+    A room closes once nobody has been in it for `idle_s`. `now` is the machine's clock.
     """
     failure: VivaError | None = None
     async with asyncio.TaskGroup() as tasks:
-        host = Host(journal, access, archive, sandbox, tasks, idle_s)
+        host = Host(journal, access, archive, sandbox, tasks, idle_s, now)
         journal.listen(host)
         watchers = [
             tasks.create_task(host.evict_idle_forever()),

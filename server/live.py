@@ -13,6 +13,7 @@ import structlog
 
 from sandbox.contract import Sandbox
 from server import metrics
+from server.clock import RoomClock
 from server.core.checkpoint import pack
 from server.core.decide import Abandon, Command, Record, Sender, decide
 from server.core.errors import RefusedError, VivaError
@@ -116,17 +117,15 @@ class _Group:
         return [entry for one in self.decided for entry in one.entries]
 
 
-def now_ms() -> int:
-    """Milliseconds since the epoch."""
-    return time.time_ns() // 1_000_000
-
-
 class LiveRoom:
     """Use through `Host`, which runs `serve` for as long as the room is open."""
 
-    def __init__(self, name: str, journal: Journal, sandbox: Sandbox, state: Room) -> None:
+    def __init__(
+        self, name: str, journal: Journal, sandbox: Sandbox, state: Room, clock: RoomClock
+    ) -> None:
         self.name = name
         self.state = state
+        self.clock = clock
         self._journal = journal
         self._sandbox = sandbox
         self._asked: asyncio.Queue[_Asked] = asyncio.Queue()
@@ -202,14 +201,15 @@ class LiveRoom:
 
     def _decide(self, asked: Sequence[_Asked]) -> _Group:
         group = _Group(self.state)
+        now = self.clock.now()
         for one in asked:
             try:
-                events = decide(group.state, one.command, one.who, now_ms())
+                events = decide(group.state, one.command, one.who, now)
             except RefusedError as error:
                 _answer(one, error)
                 continue
             by = one.who.participant.id if one.who else SYSTEM
-            entries = list(numbered(events, group.state.seq, by))
+            entries = list(numbered(events, group.state.seq, by, now))
             for entry in entries:
                 group.state = evolve(group.state, entry)
             group.decided.append(_Decided(one, entries, group.state))
@@ -230,6 +230,8 @@ class LiveRoom:
         """The entries are journaled: they are the state now, and everybody hears of them."""
         self.state = state
         self._tail.extend(entries)
+        if entries:
+            self.clock.follow(entries[-1].at)  # another process's clock may be ahead
         for entry in entries:
             self._broadcast(entry)
         if state.seq - self._behind.seq >= CHECKPOINT_EVERY and self._keeping is None:
@@ -281,7 +283,7 @@ class LiveRoom:
             "seq": self.state.seq,
             "saved": self._saved,
             "saving": self._journal.ok,
-            "now": now_ms(),
+            "now": self.clock.now(),
         }
         self._listeners.add(listener)
         metrics.connections.inc()
@@ -470,20 +472,26 @@ class RoomClosedError(VivaError):
 
 
 def open_room(
-    name: str, journal: Journal, sandbox: Sandbox, start: Room, entries: Sequence[Entry]
+    name: str,
+    journal: Journal,
+    sandbox: Sandbox,
+    start: Room,
+    entries: Sequence[Entry],
+    clock: RoomClock,
 ) -> LiveRoom:
     """The room that `start` and the entries after it make, ready to be served."""
     behind, latest = entries[:-CHECKPOINT_EVERY], entries[-CHECKPOINT_EVERY:]
     earlier = evolved(start, behind)
-    room = LiveRoom(name, journal, sandbox, evolved(earlier, latest))
+    room = LiveRoom(name, journal, sandbox, evolved(earlier, latest), clock)
     room._tail.extend(entries)
     room._behind = earlier if behind else room.state
+    if entries:
+        clock.follow(entries[-1].at)
     return room
 
 
-def numbered(events: Sequence[AnyEvent], after: int, by: str) -> Iterator[Entry]:
-    """Events as entries that follow the number `after`, now."""
-    at = now_ms()
+def numbered(events: Sequence[AnyEvent], after: int, by: str, at: int) -> Iterator[Entry]:
+    """Events as entries that follow the number `after`, all of the moment `at`."""
     for seq, event in enumerate(events, after + 1):
         yield Entry(seq=seq, at=at, by=by, event=event)
 

@@ -16,6 +16,7 @@ from rich.console import Console
 from server import __version__
 from server.api import InterviewRequest, create_interview, new_links
 from server.app import build_app, open_parts
+from server.clock import TimeMs, now_ms
 from server.core.errors import VivaError
 from server.core.messages import MAX_FRAME_BYTES
 from server.parts import Parts
@@ -58,13 +59,16 @@ class Server(uvicorn.Server):
             loop.remove_signal_handler(number)
 
 
-async def serve(settings: Settings, out: Console, demo: bool = False) -> None:
-    """Serve until SIGINT or SIGTERM. Raises a `VivaError` where it cannot begin."""
+async def serve(settings: Settings, out: Console, demo: bool = False, now: TimeMs = now_ms) -> None:
+    """Serve until SIGINT or SIGTERM; `now` is the machine's clock.
+
+    Raises a `VivaError` where it cannot begin.
+    """
     listener = listen(settings)
     allow_many_connections()
     bound = replace(settings, port=listener.getsockname()[1])
     with listener:
-        async with open_parts(bound) as parts:
+        async with open_parts(bound, now=now) as parts:
             server = build_server(parts)
             await announce(parts, out, demo)
             eraser = asyncio.create_task(parts.host.erase_expired_forever(bound.retention_days))

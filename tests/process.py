@@ -6,7 +6,8 @@ import asyncio
 import os
 import signal
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Self
 
@@ -26,26 +27,38 @@ class ServerProcess:
     """How many programs may run at once."""
     stderr: IO[bytes] | None = None
     """Where its log goes; by default to the test's own."""
+    host: str = "127.0.0.1"
+    problems: Path | None = None
+    """The folder of its problems; by default the shipped ones."""
+    around: Sequence[str] = ()
+    """A command that the server is started by, e.g. to be in a network of its own."""
+    environment: Mapping[str, str] = field(default_factory=dict)
     process: asyncio.subprocess.Process | None = None
 
     @property
     def url(self) -> str:
         """Where it serves."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
-    async def start(self) -> Self:
-        """Start it, and wait until it serves."""
-        environment = {
-            **os.environ,
+    def settings(self) -> dict[str, str]:
+        """The variables that make it this server."""
+        problems = {"VIVA_PROBLEMS": str(self.problems)} if self.problems else {}
+        return {
             "VIVA_ADMIN_TOKEN": ADMIN_TOKEN,
             "VIVA_DATA": str(self.data),
+            "VIVA_HOST": self.host,
             "VIVA_PORT": str(self.port),
             "VIVA_SANDBOX": "on" if self.sandbox else "off",
             "VIVA_SANDBOX_RUNS": str(self.runs),
+            **problems,
+            **self.environment,
         }
+
+    async def start(self) -> Self:
+        """Start it, and wait until it serves."""
         self.process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "server", "serve"),
-            env=environment,
+            *(*self.around, sys.executable, "-m", "server", "serve"),
+            env={**os.environ, **self.settings()},
             stdout=asyncio.subprocess.PIPE,
             stderr=self.stderr,
         )

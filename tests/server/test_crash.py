@@ -2,89 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import random
-import re
 import signal
 import socket
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from asyncio.subprocess import Process
 from pathlib import Path
 
-import httpx
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from server.archive import Archive
 from server.core import messages
-from server.core.events import Edited, Entry, InterviewCreated, RunStarted
-from server.core.room import replay
+from server.core.events import Entry, RunStarted
 from server.journal import open_journal
-from server.settings import ROOT
 from server.store import open_store
 from tests.hosting import PROBLEMS
-from tests.serving import ADMIN_TOKEN
-from tests.typing_client import DOC, Typist, Up
-
-KILLS = 8
-
-
-@dataclass(slots=True)
-class Served:
-    """A server that said where it serves."""
-
-    process: Process
-    url: str
-    said: str
-
-    async def kill(self) -> None:
-        """As the kernel would when memory runs out: no last word."""
-        self.process.kill()
-        await self.process.wait()
-
-
-async def start(data: Path, problems: Path = PROBLEMS, port: int = 0) -> Process:
-    """`viva serve`, without a sandbox."""
-    ours = {"VIVA_ADMIN_TOKEN": ADMIN_TOKEN, "VIVA_SANDBOX": "off"}
-    others = {name: value for name, value in os.environ.items() if not name.startswith("VIVA_")}
-    command = ["-m", "server", "serve", f"--port={port}", f"--data={data}"]
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, *command, f"--problems={problems}"),
-        cwd=ROOT,
-        env={**others, **ours},
-        stdout=PIPE,
-        stderr=PIPE,
-    )
-
-
-@asynccontextmanager
-async def served(data: Path, problems: Path = PROBLEMS, port: int = 0) -> AsyncIterator[Served]:
-    """A server that serves, gone with the block whatever happened."""
-    process = await start(data, problems, port)
-    try:
-        yield await announced(process)
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.communicate()
-
-
-async def announced(process: Process) -> Served:
-    assert process.stdout is not None
-    said = ""
-    while "Ctrl-C" not in said:
-        line = (await process.stdout.readline()).decode()
-        assert line, f"the server ended: {said}"
-        said += line
-    found = re.search(r"serves on (http://\S+)", said)
-    assert found, said
-    return Served(process, found[1], said)
+from tests.served import api, created, journal_of, served, socket_url, start
+from tests.typing_client import DOC
 
 
 async def refused(process: Process) -> str:
@@ -98,130 +32,7 @@ async def refused(process: Process) -> str:
     return text
 
 
-def api(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(
-        base_url=url, headers={"Authorization": f"Bearer {ADMIN_TOKEN}"}, timeout=20
-    )
-
-
-async def created(url: str) -> tuple[str, dict[str, str]]:
-    """An interview: its id, and a session for each role."""
-    async with api(url) as http:
-        body = {"title": "An interview", "candidate": "Camille", "problems": ["double"]}
-        interview = (await http.post("/api/interviews", json=body)).json()
-        sessions = {}
-        for role, link in interview["links"].items():
-            answer = await http.post(
-                link, json={"name": role}, headers={"Accept": "application/json"}
-            )
-            sessions[role] = answer.json()["session"]
-    return interview["id"], sessions
-
-
-def socket_url(url: str, room: str) -> str:
-    return f"{url.replace('http', 'ws', 1)}/rooms/{room}/ws"
-
-
-async def journal_of(data: Path, room: str) -> tuple[list[Entry], str]:
-    """A room's journal as it lies on the disk, and the scratch pad that it describes."""
-    async with open_store(f"sqlite:///{data / 'viva.db'}") as store, open_journal(store) as journal:
-        entries = await journal.read(room)
-        first = entries[0].event
-        assert isinstance(first, InterviewCreated)
-        problems = await Archive(store).thaw([problem.hash for problem in first.problems])
-    state = replay({problem.id: problem for problem in problems}, entries)
-    return entries, state.documents[DOC].text
-
-
 # Killed.
-
-
-@pytest.mark.timeout(300)  # it starts the server many times, on a machine that may be busy
-async def test_a_server_killed_again_and_again_loses_nothing_that_anybody_saw(
-    tmp_path: Path,
-) -> None:
-    """Two people type all the while; after many kills there is one text, everywhere the same."""
-    chance = random.Random(20)  # noqa: S311 -- where to type and when to kill, no secret
-    up = Up()
-    async with served(tmp_path) as first:
-        room, sessions = await created(first.url)
-        port = int(first.url.rpartition(":")[2])
-        url = socket_url(first.url, room)
-        typists = [
-            Typist(role, url, sessions[role], random.Random(role))  # noqa: S311
-            for role in ("tutor", "candidate")
-        ]
-        async with typing(typists, up):
-            await kill_after_some_typing(first, typists, up, chance)
-            for _ in range(KILLS - 1):
-                async with served(tmp_path, port=port) as again:
-                    await kill_after_some_typing(again, typists, up, chance)
-            async with served(tmp_path, port=port):
-                await all_is_saved(typists, up)
-                shown = await welcomed_text(url, sessions["observer"])
-    await nothing_was_lost(tmp_path, room, typists, shown)
-
-
-@asynccontextmanager
-async def typing(typists: list[Typist], up: Up) -> AsyncIterator[None]:
-    """They type while the block lasts; what goes wrong in them ends it."""
-    async with asyncio.TaskGroup() as tasks:
-        lives = [tasks.create_task(typist.live(up.wait)) for typist in typists]
-        yield
-        for life in lives:
-            life.cancel()
-
-
-async def until(typists: list[Typist], holds: Callable[[], bool]) -> None:
-    """Until something holds that edits bring about."""
-    heard = asyncio.Event()
-    for typist in typists:
-        typist.on_edit = heard.set
-    while not holds():
-        heard.clear()
-        await heard.wait()
-
-
-async def kill_after_some_typing(
-    server: Served, typists: list[Typist], up: Up, chance: random.Random
-) -> None:
-    """Kill once a random number of edits have come back, to either of the two."""
-    wanted = sum(len(typist.seen) for typist in typists) + chance.randint(1, 40)
-    up.set()
-    await until(typists, lambda: sum(len(typist.seen) for typist in typists) >= wanted)
-    up.clear()
-    await server.kill()
-
-
-async def all_is_saved(typists: list[Typist], up: Up) -> None:
-    """Nobody types any more, and both have heard of all that was typed."""
-    for typist in typists:
-        typist.stopping = True
-    up.set()
-    one, other = typists
-    await until(
-        typists, lambda: not (one.pending or other.pending) and one.version == other.version
-    )
-
-
-async def welcomed_text(url: str, session: str) -> str:
-    """The scratch pad as somebody sees it who comes in now."""
-    headers = {"Authorization": f"Bearer {session}"}
-    async with connect(url, additional_headers=headers, max_size=None) as fresh:
-        await fresh.send(messages.encode({"type": "hello", "after": 0, "client": "fresh"}))
-        text: str = json.loads(await fresh.recv())["state"]["documents"][DOC]["text"]
-    return text
-
-
-async def nothing_was_lost(data: Path, room: str, typists: list[Typist], shown: str) -> None:
-    entries, replayed = await journal_of(data, room)
-    refs = [entry.event.ref for entry in entries if isinstance(entry.event, Edited)]
-    for typist in typists:
-        assert typist.text == replayed == shown
-        assert typist.seen == refs[typist.came_at :]  # in the journal's order, each once
-    typed = [line for typist in typists for line in typist.typed]
-    assert sorted(replayed.splitlines()) == sorted(typed)
-    assert len(typed) > KILLS
 
 
 async def test_a_run_under_way_at_the_kill_ends_as_our_error(tmp_path: Path) -> None:

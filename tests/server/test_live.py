@@ -269,7 +269,7 @@ async def test_who_comes_back_gets_just_what_they_missed_also_from_the_journal(
     room = await here.create()
     early = (await here.journal.read(room))[-1].seq
     locked = [EditorLocked(locked=number % 2 == 0) for number in range(2 * TAIL)]
-    await here.journal.append(room, list(numbered(locked, early, SYSTEM)))
+    await here.journal.append(room, list(numbered(locked, early, SYSTEM, at=1)))
     camille = await here.enter(room)
     live = await here.host.open(room)
     live.detach(camille)
@@ -292,7 +292,7 @@ async def test_who_was_away_for_very_long_gets_the_whole_state(here: Hosting) ->
     room = await here.create()
     early = (await here.journal.read(room))[-1].seq
     locked = [EditorLocked(locked=number % 2 == 0) for number in range(RECALL + 1)]
-    await here.journal.append(room, list(numbered(locked, early, SYSTEM)))
+    await here.journal.append(room, list(numbered(locked, early, SYSTEM, at=1)))
     live = await here.host.open(room)
     ear = Ear(Participant("p1", "Camille", Role.CANDIDATE))
     live.attach(ear, early, "ready", await live.recall(early))
