@@ -106,10 +106,11 @@ class ChangeSet(Struct, frozen=True):
         for section in self.sections:
             if section.length > MAX_LENGTH:
                 parts.extend(_written(section))
+            elif section.text is None:
+                parts.append(section.length)
             else:
-                parts.append(
-                    section.length if section.text is None else _write_replacement(section)
-                )
+                parts.append(_write_replacement(section))
+        _latest.written(self, parts)
         return parts
 
     @property
@@ -138,18 +139,22 @@ class ChangeSet(Struct, frozen=True):
         Raises EditError: "wrong_length", "document_too_long" when the edit grows the document
         past MAX_LENGTH, "split_surrogate" when it keeps one half of a surrogate pair only.
         """
-        self._check_length(len(units), "the document")
-        self._check_growth()
         may_split = not units.isascii()
         pieces = []
-        start = 0
+        start = grown = 0
         for length, text in self.sections:
             end = start + length
-            if text is None and may_split:
-                _check_boundary(units, start)
-                _check_boundary(units, end)
-            pieces.append(units[start:end] if text is None else text)
+            if text is None:
+                if may_split:
+                    _check_boundary(units, start)
+                    _check_boundary(units, end)
+                text = units[start:end]
+            pieces.append(text)
+            grown += len(text) - length
             start = end
+        if start != len(units) or (grown > 0 and start + grown > MAX_LENGTH):
+            self._check_length(len(units), "the document")
+            self._check_growth()
         return "".join(pieces)
 
     def applied(self, units: Units) -> Units:
