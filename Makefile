@@ -13,7 +13,7 @@ build:  ## the browser bundle alone
 
 test:  ## every test, in real containers and a real browser (ARGS="..." goes to pytest)
 	@.ci/setup.sh test
-	@exec .venv/bin/pytest $(ARGS)
+	@exec .venv/bin/pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check:  ## format, lint, types and imports, of Python and of TypeScript
 	@.ci/setup.sh check
