@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import connect
 
 from tests.bench.generator import Generator, generator
-from tests.bench.load import Place, Typed
 from tests.bench.measure import BenchError, Comparison, Side, by_turns
+from tests.bench.orders import Place, Typed
 from tests.bench.process import Share, cpu_s, memory_bytes, profile
 from tests.bench.search import most
 from tests.bench.servers import Product, Served, Session, product, relay

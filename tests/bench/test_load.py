@@ -15,7 +15,8 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from tests.bench.load import Load, LoadError, Open, Opened, Place, Type, Typed, Write
+from tests.bench.load import Load, LoadError
+from tests.bench.orders import Open, Opened, Place, Type, Typed, Write
 from tests.bench.process import Share, busiest, cpu_ticks
 from tests.bench.scale import Cost, notes_on
 from tests.bench.search import most
