@@ -11,9 +11,9 @@ from typing import TypeVar
 import msgspec
 
 from server.settings import ROOT
-from tests.bench.load import (
-    LINE_BYTES,
-    OPEN_S,
+from tests.bench.load import LINE_BYTES, OPEN_S
+from tests.bench.measure import BenchError
+from tests.bench.orders import (
     Answer,
     Done,
     Failed,
@@ -25,7 +25,6 @@ from tests.bench.load import (
     Typed,
     Write,
 )
-from tests.bench.measure import BenchError
 
 A = TypeVar("A", Opened, Typed, Done)
 

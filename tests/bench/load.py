@@ -14,11 +14,25 @@ import time
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 import uvloop
 
+from tests.bench.orders import (
+    DRAIN_S,
+    Answer,
+    Close,
+    Done,
+    Failed,
+    Open,
+    Opened,
+    Order,
+    Place,
+    Type,
+    Typed,
+    Write,
+)
 from tests.bench.wire import CLOSE, PING, PONG, TEXT, Frames, Mask, handshake, is_accepted
 
 DOCUMENT = "scratch"
@@ -28,103 +42,10 @@ LINES = ["    total += price[item] * 2  # so far"] * 100
 UNITS = len("\n".join(LINES))
 TICK_S = 0.001
 OPEN_S = 60.0
-DRAIN_S = 2.0
-"""How long frames under way are waited for after the last key."""
-
 MOST = 2
 """How many times as long as ordered the typing may take before it is broken off."""
 
 LINE_BYTES = 64 * 1024 * 1024
-
-
-class Place(msgspec.Struct, frozen=True):
-    """Where one client connects. `greets`: it says hello and is welcomed, as the product has it."""
-
-    host: str
-    port: int
-    path: str
-    headers: dict[str, str]
-    greets: bool = True
-
-
-class Open(msgspec.Struct, frozen=True, tag=True):
-    """Connect every client of a group at once, room by room in twos, and wait for the welcomes.
-
-    A group that was there before comes back: its clients say what they saw last.
-    """
-
-    group: str
-    places: list[Place]
-
-
-class Write(msgspec.Struct, frozen=True, tag=True):
-    """Fill the document of every room of a group."""
-
-    group: str
-
-
-class Type(msgspec.Struct, frozen=True, tag=True):
-    """Type in the first `rooms` of a group, `keys_per_s` in each of both clients."""
-
-    group: str
-    rooms: int
-    keys_per_s: float
-    seconds: float
-    drain_s: float = DRAIN_S
-
-
-class Close(msgspec.Struct, frozen=True, tag=True):
-    """Drop a group's connections."""
-
-    group: str
-
-
-Order: TypeAlias = Open | Write | Type | Close
-
-
-class Opened(msgspec.Struct, frozen=True, tag=True):
-    """Milliseconds from the order until each client was in, in the order in which they came."""
-
-    came_ms: list[float]
-    failed: list[str]
-    """What became of those who did not get in, in words."""
-
-
-class Typed(msgspec.Struct, frozen=True, tag=True):
-    """What came of typing. Times in whole microseconds, from the press on."""
-
-    keys: int
-    """Keys that were pressed."""
-    edits: int
-    """Frames that they went out in: what is typed while an edit is under way makes one edit."""
-    carried: int
-    """Edits that the other client had before the last key was due: the load really carried."""
-    lost: int
-    """Keys that the other client did not have even `DRAIN_S` later."""
-    other_us: list[int]
-    """Until the other client had the key; for lost ones, how long they have been away."""
-    own_us: list[int]
-    """Until it was back at its own client; none where nothing comes back."""
-    late_us: list[int]
-    """How far behind the schedule each key was pressed: the generator's own lag."""
-    took_s: float
-    """From the first key to the last: longer than was ordered where the generator could not."""
-    cpu_s: float
-    """What this process took."""
-    trouble: list[str]
-
-
-class Done(msgspec.Struct, frozen=True, tag=True):
-    """An order without figures was carried out."""
-
-
-class Failed(msgspec.Struct, frozen=True, tag=True):
-    """An order could not be carried out."""
-
-    message: str
-
-
-Answer: TypeAlias = Opened | Typed | Done | Failed
 
 
 class LoadError(Exception):
@@ -250,7 +171,7 @@ class Client(asyncio.Protocol):
             self._length += self.load.note(number, at, own=own)
             if own:
                 self._go_on()
-        else:
+        elif not text.startswith(b'{"type":"saved"'):  # told all the time, and of no use here
             self._take_rare(text, at)
 
     def _go_on(self) -> None:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from websockets.asyncio.client import connect
 
 from tests.bench.generator import Generator, generator
-from tests.bench.load import Place, Typed
 from tests.bench.measure import BenchError, Comparison, Side, by_turns
+from tests.bench.orders import Place, Typed
 from tests.bench.process import Share, cpu_s, memory_bytes, profile
 from tests.bench.search import most
 from tests.bench.servers import Product, Served, Session, product, relay
@@ -84,15 +84,15 @@ class _Load:
     generator: Generator
     pids: dict[str, int]
 
-    async def type(self, side: str, rooms: int, rate: float, seconds: float) -> _Cost:
+    async def type(self, side: str, rooms: int, rate: float, seconds: float) -> Cost:
         """Have `rooms` of one side type; what came of it, and what it cost its server."""
         before = cpu_s(self.pids[side])
         typed = await self.generator.keys(side, rooms, rate, seconds)
-        return _Cost(typed, cpu_s(self.pids[side]) - before)
+        return Cost(typed, cpu_s(self.pids[side]) - before)
 
 
 @dataclass(frozen=True, slots=True)
-class _Cost:
+class Cost:
     """A block of typing, and the seconds of a core that its server took."""
 
     typed: Typed
@@ -198,11 +198,11 @@ async def _check_generator(load: Generator, session: Session) -> str:
 async def _typing(load: _Load, rooms: int, plan: ScalePlan, found: Found) -> None:
     """At typing speed in `rooms` rooms: latency, load carried, and what an edit costs."""
 
-    async def side(name: str) -> _Cost:
+    async def side(name: str) -> Cost:
         return await load.type(name, rooms, KEYS_PER_S, plan.seconds)
 
     turns = by_turns(lambda: side(VIVA), lambda: side(RELAY), plan.blocks, REST_S)
-    sides: dict[str, list[_Cost]] = {VIVA: [], RELAY: []}
+    sides: dict[str, list[Cost]] = {VIVA: [], RELAY: []}
     async for ours, bare in turns:
         sides[VIVA].append(ours)
         sides[RELAY].append(bare)
@@ -218,10 +218,10 @@ async def _typing(load: _Load, rooms: int, plan: ScalePlan, found: Found) -> Non
         Comparison(f"CPU per 10,000 edits, {title}", cpu[0], (cpu[1],), "s"),
     ]
     for name, costs in sides.items():
-        found.notes += _notes(f"{name}, {title}", costs)
+        found.notes += notes_on(f"{name}, {title}", costs)
 
 
-def _notes(title: str, costs: Sequence[_Cost]) -> list[str]:
+def notes_on(title: str, costs: Sequence[Cost]) -> list[str]:
     """What the reader must know of a load that was not carried, and whose lag it was."""
     keys = sum(cost.typed.keys for cost in costs)
     lost = sum(cost.typed.lost for cost in costs)

@@ -10,7 +10,7 @@ from rich.table import Table
 from tests.bench.measure import Comparison, Side, Unit
 from tests.bench.process import Share
 
-TITLE_WIDTH = 36
+TITLE_WIDTH = 40
 FIGURES = {
     "n": 6,
     "median": 6,

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +15,10 @@ from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from tests.bench.load import Load, LoadError, Open, Opened, Place, Type, Typed, Write
+from tests.bench.load import Load, LoadError
+from tests.bench.orders import Open, Opened, Place, Type, Typed, Write
 from tests.bench.process import Share, busiest, cpu_ticks
+from tests.bench.scale import Cost, notes_on
 from tests.bench.search import most
 from tests.bench.servers import Served, relay
 from tests.bench.wire import PONG, TEXT, Frames, Mask, WireError, handshake, is_accepted
@@ -133,6 +136,56 @@ def test_the_innermost_function_is_the_one_at_work() -> None:
     stacks = ["main (a.py);work (b.py) 3", "main (a.py) 1", "main (a.py);other;work (b.py) 4"]
 
     assert busiest(stacks, top=1) == [Share("work (b.py)", 7 / 8)]
+
+
+# What a block of typing came to.
+
+
+def typed(**changes: object) -> Typed:
+    """A block of a thousand keys that all came after 10 ms, in the one second that was ordered."""
+    block = Typed(
+        keys=1_000,
+        edits=1_000,
+        carried=990,
+        lost=0,
+        other_us=[10_000] * 1_000,
+        own_us=[],
+        late_us=[400] * 1_000,
+        took_s=1.0,
+        cpu_s=0.1,
+        trouble=[],
+    )
+    return msgspec.structs.replace(block, **changes)
+
+
+def test_a_load_that_came_in_time_is_carried_and_needs_no_note() -> None:
+    cost = Cost(typed(), cpu_s=0.5)
+
+    assert cost.is_carried
+    assert (cost.carried, cost.per_10_000) == (990, 5.0)
+    assert notes_on("50 rooms", [cost]) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"lost": 1}, {"carried": 949}, {"other_us": [10_000] * 980 + [50_000] * 20}],
+    ids=["a key is lost", "too few in time", "too slow"],
+)
+def test_a_load_that_is_not_carried_is_told_with_what_was_really_typed(
+    changes: dict[str, object],
+) -> None:
+    cost = Cost(typed(took_s=2.0, **changes), cpu_s=0.5)
+
+    assert not cost.is_carried
+    [note] = notes_on("50 rooms", [cost])
+    assert note.startswith("50 rooms: more than it carries. 500 keys a second were typed")
+    assert "the generator lagged by 0 ms" in note
+
+
+def test_trouble_is_told_even_where_the_load_is_carried() -> None:
+    cost = Cost(typed(trouble=["1 x refused: too fast"]), cpu_s=0.5)
+
+    assert notes_on("Viva", [cost]) == ["Viva: 1 x refused: too fast"]
 
 
 # The generator itself.
