@@ -260,7 +260,7 @@ async def _read(
     hello = await _hello(websocket, outbox, hello_s)
     if hello is None:
         return
-    if room.connections_of(participant.id) >= MAX_CONNECTIONS:
+    if room.listeners.of(participant.id) >= MAX_CONNECTIONS:
         outbox.close(BAD_FRAMES, "Too many connections of one participant; close some.")
         return
     connection = Connection(outbox, room, host, participant, hello.client)

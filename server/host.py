@@ -30,6 +30,7 @@ from server.core.events import (
     Role,
 )
 from server.core.interview import FORMATS
+from server.core.messages import encode
 from server.core.problem import Problem
 from server.core.roles import check_allowed
 from server.core.room import Room
@@ -257,7 +258,7 @@ class Host:
             await room.serve()
         except Exception:  # one room's fault must not end the others: this is its task's edge
             log.exception("a room broke", room=room.name)
-            room.close_all(1011, "The room had an internal fault; reconnecting.")
+            room.listeners.close(1011, "The room had an internal fault; reconnecting.")
         finally:
             self._rooms.pop(room.name, None)
             metrics.rooms_open.set(len(self._rooms))
@@ -266,7 +267,7 @@ class Host:
         if name not in self._rooms:
             return
         room, task = self._rooms[name]
-        room.close_all(code, reason)
+        room.listeners.close(code, reason)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
@@ -315,7 +316,7 @@ class Host:
             if (status := self.sandbox_status) != told:
                 told = status
                 for room, _ in self._rooms.values():
-                    room.send_to_all({"type": "sandbox", "status": status})
+                    room.listeners.send(encode({"type": "sandbox", "status": status}))
 
     # What the journal tells.
 
@@ -327,7 +328,7 @@ class Host:
     def saving(self, ok: bool) -> None:
         """Nothing can be saved from here on, or all can be again: everybody hears of it."""
         for room, _ in self._rooms.values():
-            room.send_to_all({"type": "saving", "ok": ok})
+            room.listeners.send(encode({"type": "saving", "ok": ok}))
 
     # The end.
 
@@ -343,7 +344,7 @@ class Host:
     def close_connections(self) -> None:
         """End every connection, so that browsers come back to the process after this one."""
         for room, _ in self._rooms.values():
-            room.close_all(1012, "The server is restarting; reconnecting.")
+            room.listeners.close(1012, "The server is restarting; reconnecting.")
 
 
 def _unknown(room: str) -> UnknownRoomError:

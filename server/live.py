@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -28,13 +28,12 @@ from server.core.events import (
     RunStarted,
     StdinWritten,
     StopRequested,
-    encode_event,
 )
 from server.core.messages import Cursor, encode
-from server.core.roles import is_same_for_all, view
-from server.core.room import Participant, Room, evolve, evolved
-from server.core.snapshot import palette, participants, snapshot
+from server.core.room import Room, evolve, evolved
+from server.core.snapshot import palette, snapshot
 from server.journal import ConflictError, DamagedJournalError, Journal, Kept
+from server.listeners import Listener, Listeners, frame_for
 from server.runner import Job, Performance
 from server.store import StoreUnavailableError
 
@@ -50,9 +49,6 @@ CHECKPOINT_EVERY = 500
 GROUP = 256
 """How many commands are decided before their events are appended together."""
 
-SILENT_IS_AWAY_S = 4.0
-"""After how long a silence somebody counts as away; a peer that is there is heard more often."""
-
 RETRY_S = 0.5
 """How long what a run brought waits before it is journaled again, where that failed."""
 
@@ -64,29 +60,6 @@ ENDED = (4410, "The interview has ended.")
 """The close codes and words for those who have no more part in a room."""
 
 log = structlog.get_logger()
-
-
-class Listener(Protocol):
-    """Somebody who hears what happens in a room: a connection."""
-
-    participant: Participant
-
-    @property
-    def silent_s(self) -> float:
-        """How long nothing was heard from there."""
-        ...
-
-    def send(self, frame: str) -> None:
-        """Queue a frame; never blocks."""
-        ...
-
-    def catch_up(self, frames: Sequence[str]) -> None:
-        """Queue what this listener has to know first; it does not count as a backlog."""
-        ...
-
-    def close(self, code: int, reason: str) -> None:
-        """End the connection."""
-        ...
 
 
 @dataclass(slots=True)
@@ -131,8 +104,7 @@ class LiveRoom:
         self._asked: asyncio.Queue[_Asked] = asyncio.Queue()
         self._in_hand: list[_Asked] = []
         self._closed = False
-        self._listeners: set[Listener] = set()
-        self._told_present: set[str] = set()
+        self.listeners = Listeners()
         self._tail: deque[Entry] = deque(maxlen=TAIL)
         self._saved = state.seq
         self._behind = state  # what the next checkpoint is made of
@@ -144,7 +116,7 @@ class LiveRoom:
     @property
     def is_idle(self) -> bool:
         """Nobody is connected and nothing runs."""
-        return not self._listeners and not self._running and self._asked.empty()
+        return not self.listeners and not self._running and self._asked.empty()
 
     # Commands.
 
@@ -233,7 +205,7 @@ class LiveRoom:
         if entries:
             self.clock.follow(entries[-1].at)  # another process's clock may be ahead
         for entry in entries:
-            self._broadcast(entry)
+            self.listeners.tell(entry)
         if state.seq - self._behind.seq >= CHECKPOINT_EVERY and self._keeping is None:
             self._keeping = asyncio.create_task(self._keep(self._behind), name=f"{self.name} keeps")
             self._behind = state
@@ -285,30 +257,23 @@ class LiveRoom:
             "saving": self._journal.ok,
             "now": self.clock.now(),
         }
-        self._listeners.add(listener)
-        metrics.connections.inc()
+        self.listeners.add(listener)
         role = listener.participant.role
         if missed is None:
-            state = snapshot(self.state, role, self._present())
+            state = snapshot(self.state, role, self.listeners.present())
             welcome["state"] = {**state, "sandbox": sandbox}
-        seen = (_event_frame(entry, role) for entry in missed or ())
+        seen = (frame_for(entry, role) for entry in missed or ())
         status = encode({"type": "sandbox", "status": sandbox})
         listener.catch_up([encode(welcome), *(frame for frame in seen if frame), status])
-        self._send_presence()
+        self.listeners.tell_presence(self.state)
         if self.state.ended_at is not None:
-            self._part_with((Role.CANDIDATE, Role.OBSERVER), ENDED)
-
-    def connections_of(self, participant: str) -> int:
-        """How many connections somebody has in this room."""
-        return sum(listener.participant.id == participant for listener in self._listeners)
+            self.listeners.part_with((Role.CANDIDATE, Role.OBSERVER), ENDED)
 
     def detach(self, listener: Listener) -> None:
         """A connection is gone."""
-        if listener in self._listeners:
-            self._listeners.remove(listener)
-            metrics.connections.dec()
+        self.listeners.remove(listener)
         self.idle_since = time.monotonic()
-        self._send_presence()
+        self.listeners.tell_presence(self.state)
 
     def move_cursor(self, cursor: Cursor, listener: Listener) -> None:
         """Tell the others where a cursor is, at the document's latest version."""
@@ -326,30 +291,17 @@ class LiveRoom:
                 "head": document.map_position(cursor.head, cursor.version),
             }
         )
-        for other in self._listeners:
-            if other is not listener:
-                other.send(frame)
+        self.listeners.send(frame, but=listener)
 
-    def send_to_all(self, message: dict[str, Any]) -> None:
-        """A frame for everybody who is connected."""
-        frame = encode(message)
-        for listener in self._listeners:
-            listener.send(frame)
-
-    def close_all(self, code: int, reason: str) -> None:
-        """End every connection."""
-        for listener in tuple(self._listeners):
-            listener.close(code, reason)
+    def look_who_is_there(self) -> None:
+        """Tell everybody where somebody has fallen silent, or is heard again."""
+        if self.listeners.has_changed:
+            self.listeners.tell_presence(self.state)
 
     def tell_saved(self, seq: int) -> None:
         """All up to the number `seq` is on the disk."""
         self._saved = seq
-        self.send_to_all({"type": "saved", "seq": seq})
-
-    def _part_with(self, roles: Sequence[Role], why: tuple[int, str]) -> None:
-        for listener in tuple(self._listeners):
-            if listener.participant.role in roles:
-                listener.close(*why)
+        self.listeners.send(encode({"type": "saved", "seq": seq}))
 
     def _missed(self, after: int, recalled: Sequence[Entry]) -> list[Entry] | None:
         """What came after the entry `after`; None where that is not at hand any more."""
@@ -358,34 +310,6 @@ class LiveRoom:
         missed = [entry for entry in (*older, *self._tail) if entry.seq > after]
         is_known = after > 0 and len(missed) == self.state.seq - after
         return missed if is_known else None
-
-    def _present(self) -> set[str]:
-        return {
-            listener.participant.id
-            for listener in self._listeners
-            if listener.silent_s < SILENT_IS_AWAY_S
-        }
-
-    def look_who_is_there(self) -> None:
-        """Tell everybody where somebody has fallen silent, or is heard again."""
-        if self._present() != self._told_present:
-            self._send_presence()
-
-    def _send_presence(self) -> None:
-        self._told_present = self._present()
-        people = participants(self.state, self._told_present)
-        self.send_to_all({"type": "presence", "participants": people})
-
-    def _broadcast(self, entry: Entry) -> None:
-        if is_same_for_all(entry.event):
-            frame = _whole_frame(entry)
-            for listener in self._listeners:
-                listener.send(frame)
-            return
-        frames = {role: _event_frame(entry, role) for role in Role}
-        for listener in self._listeners:
-            if seen := frames[listener.participant.role]:
-                listener.send(seen)
 
     # Effects: what the world has to do about an event.
 
@@ -403,9 +327,9 @@ class LiveRoom:
             case StdinWritten() | StopRequested() if event.run in self._running:
                 self._running[event.run][0].ask(event)
             case AccessRevoked():
-                self._part_with((event.role,), REVOKED)
+                self.listeners.part_with((event.role,), REVOKED)
             case InterviewEnded():
-                self._part_with((Role.CANDIDATE, Role.OBSERVER), ENDED)
+                self.listeners.part_with((Role.CANDIDATE, Role.OBSERVER), ENDED)
                 for run, (performance, _) in self._running.items():
                     performance.ask(StopRequested(run=run))
 
@@ -494,19 +418,6 @@ def numbered(events: Sequence[AnyEvent], after: int, by: str, at: int) -> Iterat
     """Events as entries that follow the number `after`, all of the moment `at`."""
     for seq, event in enumerate(events, after + 1):
         yield Entry(seq=seq, at=at, by=by, event=event)
-
-
-def _event_frame(entry: Entry, role: Role) -> str | None:
-    if is_same_for_all(entry.event):
-        return _whole_frame(entry)
-    seen = view(entry, role)
-    return encode({"type": "event", **seen}) if seen else None
-
-
-def _whole_frame(entry: Entry) -> str:
-    """The event's JSON as the journal has it, with what is around it in a frame put in front."""
-    head = encode({"type": "event", "seq": entry.seq, "at": entry.at, "by": entry.by})
-    return f"{head[:-1]},{encode_event(entry.event).decode()[1:]}"
 
 
 def _answer(asked: _Asked, result: list[Entry] | VivaError) -> None:

@@ -58,6 +58,14 @@ class Wire(WebSocketsSansIOProtocol):
             silent_s: Callable[[], float] = self._silent_s
             self.scope["state"][SILENT_S] = silent_s
 
+    def send_keepalive_ping(self) -> None:
+        """Ask only who has said nothing of late."""
+        if self._silent_s() < PING_S:
+            self.ping_timer = None
+            self.schedule_ping()
+        else:
+            super().send_keepalive_ping()
+
     def _silent_s(self) -> float:
         return self.loop.time() - self._heard_at
 

@@ -92,7 +92,7 @@ async def test_a_word_to_the_bystander_is_found(tmp_path: Path) -> None:
     async with open_rooms(tmp_path) as rooms:
         await play(rooms, EDITS)
         live = await rooms.parts.host.open(rooms.bystanders_room)
-        live.send_to_all({"type": "presence", "participants": []})
+        live.listeners.send(encode({"type": "presence", "participants": []}))
         with pytest.raises(UncaughtError, match="the bystander heard"):
             await play(rooms, EDITS)
 

@@ -27,11 +27,11 @@ from server.core.roles import view
 from server.core.room import Participant
 from server.host import UnknownRoomError
 from server.journal import Kept
+from server.listeners import SILENT_IS_AWAY_S
 from server.live import (
     CHECKPOINT_EVERY,
     RECALL,
     REOPENING,
-    SILENT_IS_AWAY_S,
     TAIL,
     RoomClosedError,
     numbered,
