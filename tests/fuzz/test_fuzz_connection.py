@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+from server.core.messages import encode
 from tests.fuzz.editor import DivergenceError
 from tests.fuzz.planted import Around, breaks_on_a_late_edit, loses_an_edit, tells_another_text
 from tests.fuzz.rooms import Rooms, UncaughtError, open_rooms
