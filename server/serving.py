@@ -111,7 +111,8 @@ def build_server(parts: Parts) -> Server:
         lifespan="off",
         log_config=None,  # its faults go where all do, without the words of exceptions
         log_level="warning",
-        proxy_headers=False,
+        proxy_headers=bool(parts.settings.proxies),
+        forwarded_allow_ips=parts.settings.proxies,
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
         ws=Wire,

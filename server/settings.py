@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -32,6 +33,9 @@ class Settings:
     """`VIVA_PROBLEMS`: the folder of the problem files."""
     public_url: str = ""
     """`VIVA_PUBLIC_URL`: how browsers reach this server, e.g. `https://viva.example.org`."""
+    proxies: str = ""
+    """`VIVA_PROXIES`: addresses or networks of your own proxies, separated by commas; from them
+    alone `X-Forwarded-For` is believed."""
     admin_token: str = field(default="", repr=False)
     """`VIVA_ADMIN_TOKEN`: the admin token; by default one is made at the first start."""
     sandbox: bool = True
@@ -80,6 +84,7 @@ class Settings:
             database_url=text.get("database_url", ""),
             problems=Path(text.get("problems", default.problems)),
             public_url=text.get("public_url", ""),
+            proxies=_networks(text.get("proxies", "")),
             admin_token=_token(text.get("admin_token", "")),
             sandbox=text.get("sandbox", "on").lower() not in {"off", "0", "no", "false"},
             sandbox_image=text.get("sandbox_image", default.sandbox_image),
@@ -101,6 +106,18 @@ def _number(text: Mapping[str, str], name: str, default: int, most: int, least: 
 
 def _containers(text: Mapping[str, str], name: str) -> int | None:
     return _number(text, name, 0, 1_000, least=1) if name in text else None
+
+
+def _networks(value: str) -> str:
+    for network in filter(None, value.split(",")):
+        try:
+            ipaddress.ip_network(network.strip())
+        except ValueError as error:
+            raise SettingsError(
+                f"VIVA_PROXIES holds {network.strip()!r}; it should be addresses or networks, "
+                "separated by commas, like 10.0.0.2,192.168.7.0/24."
+            ) from error
+    return value
 
 
 def _token(value: str) -> str:

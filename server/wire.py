@@ -90,6 +90,9 @@ class Wire(WebSocketsSansIOProtocol):
         )
         if not is_plain:
             await super().send(message)
+            if message["type"] == "websocket.http.response.body" and self.close_sent:
+                # A refusal with a body completes the handshake, which uvicorn would call a fault.
+                self.handshake_complete = True
             return
         self.conn.send_text(message["text"].encode())
         if not self._writes_soon:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -15,6 +18,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from server.access import new_token
+from server.app import open_parts
 from server.guesses import (
     AN_ADDRESS,
     EVERYBODY,
@@ -25,8 +29,10 @@ from server.guesses import (
     TooManyGuessesError,
     address_of,
 )
+from server.settings import Settings
 from tests.process import ServerProcess
-from tests.serving import ADMIN_TOKEN, Running
+from tests.scripted import ScriptedSandbox
+from tests.serving import ADMIN_TOKEN, Running, serving
 
 HERE = "192.0.2.1"
 THERE = "192.0.2.2"
@@ -231,15 +237,37 @@ async def test_guessed_sessions_of_sockets_are_slowed_down_too(server: Running) 
         await camille.settled()
 
 
+@pytest.fixture
+async def behind_a_proxy(settings: Settings, sandbox: ScriptedSandbox) -> AsyncIterator[Running]:
+    """A server that knows its proxy."""
+    opened = partial(open_parts, given_sandbox=sandbox)
+    async with serving(replace(settings, proxies="127.0.0.5"), opened) as running:
+        yield running
+
+
+async def from_many(url: str, address: str, header: str) -> Counter[int]:
+    """Guess, each time as if on behalf of another address."""
+    async with anyone(url, address) as guesser:
+        return Counter(
+            [
+                (
+                    await guesser.get(
+                        f"/join/{new_token()}", headers={"X-Forwarded-For": header.format(number)}
+                    )
+                ).status_code
+                for number in range(2 * AN_ADDRESS.burst)
+            ]
+        )
+
+
 async def test_an_address_in_a_header_is_not_believed(server: Running) -> None:
     """Or every guess would come from another one."""
-    async with anyone(server.url, "127.0.0.4") as guesser:
-        statuses = [
-            (
-                await guesser.get(
-                    f"/join/{new_token()}", headers={"X-Forwarded-For": f"198.51.100.{number}"}
-                )
-            ).status_code
-            for number in range(2 * AN_ADDRESS.burst)
-        ]
-    assert statuses[-1] == 429
+    assert (await from_many(server.url, "127.0.0.4", "198.51.100.{}"))[429] > 0
+
+
+async def test_ones_own_proxy_is_believed_and_nobody_else(behind_a_proxy: Running) -> None:
+    """What it saw itself, that is, and not what its visitor put before that."""
+    url = behind_a_proxy.url
+    assert set(await from_many(url, "127.0.0.5", "198.51.100.{}")) == {404}
+    assert (await from_many(url, "127.0.0.5", "192.0.2.{}, 203.0.113.7"))[429] > 0
+    assert (await from_many(url, "127.0.0.6", "198.51.100.{}"))[429] > 0

@@ -26,3 +26,13 @@ def test_the_engines_own_runtime_is_used_unless_another_is_set() -> None:
     assert engine_settings(Settings.from_environment({})).runtime is None
     settings = Settings.from_environment({"VIVA_SANDBOX_RUNTIME": "runsc"})
     assert engine_settings(settings).runtime == "runsc"
+
+
+@pytest.mark.parametrize("value", ["*", "proxy.example.org", "10.0.0.1/8", "10.0.0.1,all"])
+def test_a_proxy_that_is_no_address_is_told(value: str) -> None:
+    """A name, or everybody, would let anyone say where they call from."""
+    with pytest.raises(SettingsError, match="VIVA_PROXIES holds"):
+        Settings.from_environment({"VIVA_PROXIES": value})
+    good = "10.0.0.2, 192.168.7.0/24"
+    assert Settings.from_environment({"VIVA_PROXIES": good}).proxies == good
+    assert Settings.from_environment({}).proxies == ""
