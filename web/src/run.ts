@@ -145,6 +145,7 @@ export class RunBar {
     if (state.sandbox === "unavailable") {
       return t("Running is switched off: the server has no sandbox to run programs in. Editing goes on.");
     }
+    if (this.room.connection.status === "closed") return t("This page is disconnected.");
     if (this.room.connection.status !== "live") return t("Running waits until the connection is back.");
     if (!this.run) return null;
     return this.run.place > 0 ? t("A program is waiting for a sandbox.") : t("A program is running.");
