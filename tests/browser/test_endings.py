@@ -80,7 +80,7 @@ async def between(one: Person) -> Between:
 @pytest.mark.parametrize(
     ("code", "chip", "banner"),
     [
-        (4403, "Access withdrawn", "ask the interviewer for a new link"),
+        (4403, "Access withdrawn", "ask whoever sent you the link for a new one"),
         (4404, "Erased", "This interview was erased, with everything in it"),
     ],
 )

@@ -87,6 +87,8 @@ async def test_a_killed_server_costs_nothing_and_only_what_is_missing_is_sent(
         await candidate.page.keyboard.type("yz")
         await saved_chip_says(candidate, "3 changes kept here")
         await tutor.add("T")
+        await tutor.click("#lock")
+        await expect(tutor.page.locator("#notice")).to_contain_text("Nothing was sent")
         await server.start()
         for one in (candidate, tutor):
             await connection_is(one, "live")

@@ -87,9 +87,12 @@ export class LiveRoom {
     return new LiveRoom(boot, client, left, parent, hooks);
   }
 
-  /** Send a command; false where the connection is away. */
+  /** Send a command; false where the connection is away, which whoever gave it is told. */
   send(frame: ClientFrame): boolean {
-    return this.connection.send(frame);
+    if (this.connection.send(frame)) return true;
+    const isOver = this.connection.status === "closed";
+    this.hooks.onRefusal(isOver ? t("This page is disconnected: nothing was sent.") : t("Nothing was sent: the connection is away. Please try again when it is back."));
+    return false;
   }
 
   /** A label for a command. */

@@ -142,10 +142,10 @@ export class RunBar {
 
   private reason(state: RoomState): Reason {
     if (state.ended) return t("The interview has ended.");
+    if (this.room.connection.status === "closed") return t("This page is disconnected.");
     if (state.sandbox === "unavailable") {
       return t("Running is switched off: the server has no sandbox to run programs in. Editing goes on.");
     }
-    if (this.room.connection.status === "closed") return t("This page is disconnected.");
     if (this.room.connection.status !== "live") return t("Running waits until the connection is back.");
     if (!this.run) return null;
     return this.run.place > 0 ? t("A program is waiting for a sandbox.") : t("A program is running.");

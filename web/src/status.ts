@@ -114,7 +114,7 @@ function awayText(role: Role): string {
 function endText(end: End | null, isOpen: boolean): [string, Tone] {
   switch (end) {
     case "revoked":
-      return [t("Your access to this room was withdrawn. Nothing is sent from here any more; you can still copy what you see. If this was a mistake, ask the interviewer for a new link."), "grave"];
+      return [t("Your access to this room was withdrawn. Nothing is sent from here any more; you can still copy what you see. If this was a mistake, ask whoever sent you the link for a new one."), "grave"];
     case "erased":
       return [t("This interview was erased, with everything in it. There is nothing left to come back to: you may close this page."), "grave"];
     case "ended":

@@ -128,6 +128,7 @@ class RoomPage {
     const isLocked = state.locked && role === "candidate";
     const isClosed = room.connection.status === "closed";
     room.editors.setReadOnly(role === "observer" || isLocked || state.ended || isClosed);
+    document.querySelector(".guide-controls")?.toggleAttribute("inert", isClosed);
     const note = byId("editor-note");
     const closedText = isClosed ? t("Read only: this page is disconnected.") : "";
     setText(note, state.ended ? t("Read only: the interview has ended.") : closedText || lockText(state, role));
