@@ -20,6 +20,13 @@ CHROMIUM_ARGUMENTS = [
 ]
 
 
+def chromium_program() -> str:
+    """Chromium, as the distribution has it."""
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    assert program, "no chromium on the PATH; make test installs it"
+    return program
+
+
 @pytest.fixture
 async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
     """A server process of the test's own."""
@@ -31,11 +38,9 @@ async def server(tmp_path: Path) -> AsyncIterator[ServerProcess]:
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
     """Chromium, as Debian has it."""
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    assert program, "no chromium on the PATH; make test installs it"
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(
-            executable_path=program, args=CHROMIUM_ARGUMENTS
+            executable_path=chromium_program(), args=CHROMIUM_ARGUMENTS
         )
         yield chromium
         await chromium.close()

@@ -1,24 +1,32 @@
 /**
  * The room's WebSocket, which comes back by itself.
  *
- * Jittered backoff, quick at first; the network's return and the page's coming into view are reasons
- * to try at once. After a few failures it asks by plain HTTP first whether the server answers at all:
- * browsers hold back the WebSockets of a page whose last ones failed, by seconds each. A peer that says nothing for `SILENCE_MS` counts as away.
+ * Quick at first and with jitter (backoff.ts); the network's return and the page's coming into view
+ * are reasons to try at once, and so is waking from sleep. After a few failures it asks by plain HTTP
+ * first whether the server answers at all: browsers hold back the WebSockets of a page whose last
+ * ones failed, by seconds each. Where the server says that it is over, it stays away.
  */
+import { delayMs } from "./backoff";
 import type { ClientFrame, ServerFrame } from "./frames";
+import { BEAT_MS, feel, type Pulse } from "./heartbeat";
 
 export type Status = "connecting" | "live" | "away" | "closed";
+/** Why a connection was closed for good; `unwelcome`: the session holds no more. */
+export type End = "revoked" | "erased" | "ended" | "unwelcome";
 
-const PING_EVERY_MS = 1_500;
-const SILENCE_MS = 4_000;
-const FIRST_DELAY_MS = 200;
-/** A server that restarts is back in seconds; one that stays away is asked less often. */
-const MAX_DELAY_MS = 1_000;
-const LONG_AWAY_MS = 120_000;
-const LONG_AWAY_DELAY_MS = 3_000;
+/** The server's close codes after which coming back is no use. */
+const END_CODES: Readonly<Record<number, End>> = { 4403: "revoked", 4404: "erased", 4410: "ended" };
+/** What the page's own address answers then. */
+const END_STATUSES: Readonly<Record<number, End>> = { 401: "unwelcome", 403: "unwelcome", 404: "unwelcome", 410: "ended" };
+
+/** How long opening, and then the welcome, may take; more with each failure, up to the second. */
+const OPENING_MS = 5_000;
+const MAX_OPENING_MS = 15_000;
 /** After so many failures in a row the server is asked by HTTP before the next WebSocket. */
 const PROBE_AFTER = 3;
-const PROBE_PATIENCE_MS = 2_000;
+const PROBE_PATIENCE_MS = 10_000;
+/** The browser makes six connections to a server at most, and the page may need one. */
+const MAX_PROBES = 5;
 /** After so many failures in a row it is worth asking whether the session still holds. */
 const DOUBT_AFTER = 4;
 
@@ -32,19 +40,22 @@ export interface Handlers {
 /** A connection of one page to its room. */
 export class Connection {
   status: Status = "connecting";
+  /** Why it is closed for good. */
+  end: End | null = null;
   /** How far the server's clock is ahead of this one's, in milliseconds. */
   serverAheadMs = 0;
   private socket: WebSocket | null = null;
-  private lastHeard = 0;
-  private attempts = 0;
+  private pulse: Pulse = { beatAt: Date.now(), heardAt: 0, askedAt: null, handshakeMs: 0 };
+  private failures = 0;
   private awaySince = Date.now();
   private retry: number | undefined;
+  private probes = 0;
 
   constructor(
     private readonly url: string,
     private readonly handlers: Handlers,
   ) {
-    window.setInterval(() => this.beat(), PING_EVERY_MS / 3);
+    window.setInterval(() => this.beat(), BEAT_MS);
     window.addEventListener("online", () => this.hurry());
     window.addEventListener("pageshow", () => this.hurry());
     window.addEventListener("focus", () => this.hurry());
@@ -62,91 +73,135 @@ export class Connection {
   /** Drop the connection and make a new one, e.g. to open the room afresh. */
   restart(): void {
     this.drop();
-    this.attempts = 0;
+    this.failures = 0;
     this.scheduleRetry();
   }
 
-  /** Close for good. */
-  close(): void {
-    this.setStatus("closed");
-    this.drop();
-  }
-
-  /** Open once the server answers; what it says does not matter, so long as it is no gateway's error. */
-  private async attempt(): Promise<void> {
+  private open(): void {
     clearTimeout(this.retry);
     this.retry = undefined;
-    const isThere = this.attempts <= PROBE_AFTER || (await answers());
-    if (this.socket || this.retry !== undefined || this.status === "closed") return;
-    if (isThere) this.open();
-    else this.scheduleRetry();
-  }
-
-  private open(): void {
     const socket = new WebSocket(this.url);
+    const openedAt = Date.now();
     this.socket = socket;
-    this.lastHeard = Date.now();
+    this.pulse = { ...this.pulse, heardAt: openedAt, askedAt: null };
     socket.addEventListener("open", () => {
       socket.send(JSON.stringify({ type: "hello", ...this.handlers.hello() }));
+      const now = Date.now();
+      this.pulse = { ...this.pulse, heardAt: now, handshakeMs: now - openedAt };
     });
     socket.addEventListener("message", (event: MessageEvent<string>) => {
       if (socket === this.socket) this.receive(JSON.parse(event.data) as ServerFrame);
     });
-    socket.addEventListener("close", () => {
-      if (socket === this.socket) this.onClosed();
+    socket.addEventListener("close", (event) => {
+      if (socket === this.socket) this.onClosed(event.code);
     });
   }
 
   private receive(frame: ServerFrame): void {
-    this.lastHeard = Date.now();
+    this.pulse = { ...this.pulse, heardAt: Date.now(), askedAt: null };
     if (frame.type === "pong" || frame.type === "welcome") {
       this.serverAheadMs = frame.now - Date.now();
     }
     if (frame.type === "welcome") {
-      this.attempts = 0;
+      this.failures = 0;
       this.setStatus("live");
     }
     this.handlers.onFrame(frame);
   }
 
-  private onClosed(): void {
+  private onClosed(code: number): void {
     this.socket = null;
     if (this.status === "closed") return;
+    const end = END_CODES[code];
+    if (end) {
+      this.closeFor(end);
+      return;
+    }
+    this.lose();
+    if (this.failures >= DOUBT_AFTER) void this.askWhetherWelcome();
+  }
+
+  private closeFor(end: End): void {
+    this.drop();
+    clearTimeout(this.retry);
+    this.end = end;
+    this.setStatus("closed");
+  }
+
+  /** The connection is gone: come back soon. */
+  private lose(): void {
+    this.drop();
     this.setStatus("away");
     this.scheduleRetry();
-    if (this.attempts >= DOUBT_AFTER) void this.askWhetherWelcome();
   }
 
   /** A refused upgrade looks like a lost network to the page; the page's own address tells them apart. */
   private async askWhetherWelcome(): Promise<void> {
     const answer = await fetch(location.href, { redirect: "manual" }).catch(() => null);
-    if (answer && [401, 403, 404, 410].includes(answer.status)) this.close();
+    const end = answer && END_STATUSES[answer.status];
+    if (end && this.status === "away") this.closeFor(end);
   }
 
   private scheduleRetry(): void {
     if (this.retry !== undefined || this.status === "closed") return;
-    this.retry = window.setTimeout(() => void this.attempt(), delayMs(this.attempts, Date.now() - this.awaySince));
-    this.attempts += 1;
+    const wait = delayMs(this.failures, Date.now() - this.awaySince, Math.random());
+    this.retry = window.setTimeout(() => this.attempt(), wait);
+    this.failures += 1;
+  }
+
+  private attempt(): void {
+    clearTimeout(this.retry);
+    this.retry = undefined;
+    if (this.socket || this.status === "closed") return;
+    if (this.failures <= PROBE_AFTER) {
+      this.open();
+    } else {
+      this.scheduleRetry();
+      void this.probe();
+    }
+  }
+
+  /** Open once the server answers; what it says does not matter, so long as it is no gateway's error. */
+  private async probe(): Promise<void> {
+    if (this.probes >= MAX_PROBES) return;
+    this.probes += 1;
+    const isThere = await answers();
+    this.probes -= 1;
+    if (isThere && !this.socket && this.status !== "closed") this.open();
   }
 
   /** Something suggests that the network is back: do not wait for the next attempt. */
   private hurry(): void {
     if (document.visibilityState === "hidden") return;
     this.beat();
-    if (this.retry === undefined || this.status === "closed") return;
-    void this.attempt();
+    if (this.retry !== undefined) this.attempt();
   }
 
   private beat(): void {
-    if (!this.socket || this.status === "closed") return;
-    const silent = Date.now() - this.lastHeard;
-    if (silent > SILENCE_MS) {
-      this.drop();
-      this.setStatus("away");
-      this.scheduleRetry();
-    } else if (this.status === "live" && silent > PING_EVERY_MS) {
-      this.send({ type: "ping", t: Date.now() });
+    const now = Date.now();
+    const finding = feel(this.pulse, now, document.visibilityState === "visible");
+    this.pulse = { ...this.pulse, beatAt: now };
+    if (this.status === "closed") return;
+    if (finding === "slept") this.wake();
+    else if (this.socket && this.status !== "live") this.watchOpening(now);
+    else if (finding === "dead" && this.socket) this.lose();
+    else if (finding === "ask" && this.send({ type: "ping", t: now })) {
+      this.pulse = { ...this.pulse, askedAt: now };
     }
+  }
+
+  private watchOpening(now: number): void {
+    const patience = Math.min(OPENING_MS * 1.6 ** this.failures, MAX_OPENING_MS);
+    if (now - this.pulse.heardAt > patience) this.lose();
+  }
+
+  /** Whatever the connection was, it is none any more; a new one at once, without any delay. */
+  private wake(): void {
+    this.drop();
+    this.setStatus("away");
+    this.awaySince = Date.now();
+    this.failures = 0;
+    this.open();
   }
 
   private drop(): void {
@@ -168,11 +223,4 @@ async function answers(): Promise<boolean> {
   const signal = AbortSignal.timeout(PROBE_PATIENCE_MS);
   const answer = await fetch("/healthz", { cache: "no-store", signal }).catch(() => null);
   return answer !== null && answer.status < 500;
-}
-
-/** How long to wait before the next attempt: up to a time that grows, so that not all come at once. */
-function delayMs(attempts: number, awayMs: number): number {
-  const grown = Math.min(FIRST_DELAY_MS * 1.7 ** attempts, MAX_DELAY_MS);
-  const most = awayMs < LONG_AWAY_MS ? grown : LONG_AWAY_DELAY_MS;
-  return most * (0.5 + Math.random() / 2);
 }

@@ -6,7 +6,7 @@ import { keepCursors, placeCursor, writtenBy } from "./cursors";
 import { editorSetup, labelled } from "./editor-setup";
 import { markErrorLines, type ErrorLine } from "./error-lines";
 import type { ClientFrame, CursorFrame, EventFrame } from "./frames";
-import { onScreen, pendingOf, restored, type Pending } from "./pending";
+import { PART, onScreen, pendingOf, restored, type Pending } from "./pending";
 import { t } from "./strings";
 import {
   outgoing,
@@ -165,6 +165,14 @@ export class Editors {
     this.moveCursor();
   }
 
+  /** Send an edit again that the server could not take, if it is still in flight. */
+  sendAgain(ref: string | number): void {
+    const doc = this.documentOf(ref);
+    const state = doc === null ? undefined : this.stateOf(doc);
+    const again = state && resend(state);
+    if (doc !== null && again) this.hooks.send({ type: "edit", doc, ...again });
+  }
+
   /** The document whose edit in flight has this label, if any. */
   documentOf(ref: string | number): string | null {
     const has = (doc: string) => {
@@ -240,7 +248,9 @@ export class Editors {
   private flush(doc: string): void {
     const state = this.stateOf(doc);
     if (!state) return;
-    const next = outgoing(state, this.nextRef());
+    const ref = this.nextRef();
+    const whole = outgoing(state, ref);
+    const next = whole?.isPart ? outgoing(state, `${ref}${PART}`) : whole;
     if (!next || !this.hooks.send({ type: "edit", doc, ...next.frame })) return;
     this.dispatch(doc, next.sent);
   }

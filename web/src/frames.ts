@@ -263,6 +263,10 @@ export interface Welcome {
   now: number;
   /** Absent where the missing events follow instead. */
   state?: RoomState;
+  /** Everything up to this event is on the server's disk; absent where the server does not tell. */
+  saved?: number;
+  /** False while the server cannot write. */
+  saving?: boolean;
 }
 
 export interface CursorFrame {
@@ -290,6 +294,8 @@ export type ServerFrame =
   | ErrorFrame
   | { type: "presence"; participants: Participant[] }
   | { type: "sandbox"; status: SandboxStatus }
+  | { type: "saved"; seq: number }
+  | { type: "saving"; ok: boolean }
   | { type: "pong"; t: number; now: number };
 
 export type ClientFrame =

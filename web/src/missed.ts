@@ -1,25 +1,37 @@
 /** The edits that a page missed while it was away, when it also needs the whole state anew. */
 import { ChangeSet } from "@codemirror/state";
 
+import { delayMs } from "./backoff";
 import type { Edited, ServerFrame } from "./frames";
 
 const PATIENCE_MS = 5_000;
+/** So many tries without an answer are enough: then the page goes on without. */
+const MAX_TRIES = 20;
 
 /**
- * Every edit after the event `after`, asked for on a connection of its own.
+ * Every edit after the event `after`, asked for on a connection of its own, until there is an answer.
  *
- * Null where the server has them no more at hand, or gives no answer.
+ * Null where the server has them no more at hand, or when they are no longer `wanted`.
  */
-export async function missedEdits(url: string, after: number): Promise<Edited[] | null> {
+export async function missedEdits(url: string, after: number, wanted: () => boolean): Promise<Edited[] | null> {
+  for (let failures = 0; failures < MAX_TRIES && wanted(); failures += 1) {
+    const answer = await ask(url, after);
+    if (answer !== "none") return answer;
+    await new Promise((resolve) => window.setTimeout(resolve, delayMs(failures, 0, Math.random())));
+  }
+  return null;
+}
+
+async function ask(url: string, after: number): Promise<Edited[] | null | "none"> {
   const socket = new WebSocket(url);
   const found: Edited[] = [];
   return new Promise((resolve) => {
-    const finish = (edits: Edited[] | null) => {
+    const finish = (edits: Edited[] | null | "none") => {
       clearTimeout(timer);
       socket.close();
       resolve(edits);
     };
-    const timer = window.setTimeout(() => finish(null), PATIENCE_MS);
+    const timer = window.setTimeout(() => finish("none"), PATIENCE_MS);
     socket.addEventListener("open", () => {
       socket.send(JSON.stringify({ type: "hello", after, client: `missed-${Date.now()}` }));
       // The answer to this comes behind all that was missed.
@@ -31,7 +43,7 @@ export async function missedEdits(url: string, after: number): Promise<Edited[] 
       if (frame.type === "event" && frame.kind === "edited") found.push(frame);
       if (frame.type === "pong") finish(found);
     });
-    socket.addEventListener("close", () => finish(null));
+    socket.addEventListener("close", () => finish("none"));
   });
 }
 

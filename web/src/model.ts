@@ -48,6 +48,12 @@ export class Model {
     this.changed();
   }
 
+  /** The interview is over, as the server said in closing the connection. */
+  ended(): void {
+    if (this.state) this.state.ended = true;
+    this.changed();
+  }
+
   /** Take in an event; one that was seen already changes nothing. */
   apply(frame: EventFrame): void {
     if (!this.state || frame.seq <= this.seq) return;

@@ -1,7 +1,7 @@
 /** What an editor holds beyond the server's text: for storing it, and for placing others' cursors. */
 import { ChangeSet, type EditorState, type Extension, EditorState as State } from "@codemirror/state";
 
-import { outgoing, receive, refused, resend, sync, syncedVersion, unsavedSteps } from "./sync";
+import { outgoing, receive, refused, resend, sync, syncedVersion, unsavedSteps, type Edited } from "./sync";
 
 /** Own changes that the server has not confirmed, and the text and version that they start from. */
 export interface Pending {
@@ -23,6 +23,30 @@ export function pendingOf(state: EditorState, client: string): Pending | null {
     inFlight: inFlight && { ref: inFlight.ref, changes: inFlight.changes },
     unsent: unsentChanges(state, client),
   };
+}
+
+/** At the end of the label of an edit that holds the first part only of what there was to send. */
+export const PART = "+";
+
+/**
+ * How much of `pending` was sent after it was stored, by the edits that came since.
+ *
+ * An edit that is sent takes along all there is, and the next one waits for it to come back. So an
+ * edit of this client's other than the one in flight holds whatever was unsent, and comes after it.
+ */
+export function wasSent(pending: Pending, missed: readonly Edited[], client: string): "no" | "all" | "in part" {
+  const later = missed.filter((edit) => edit.client === client && edit.ref !== pending.inFlight?.ref);
+  const last = later.at(-1);
+  if (!last) return "no";
+  return String(last.ref).endsWith(PART) ? "in part" : "all";
+}
+
+/** What is left of `pending` of `client` after `missed`, as changes that another client may send. */
+export function handedOn(pending: Pending, missed: readonly Edited[], client: string): Pending | null {
+  const state = restored(pending, client, []);
+  const left = pendingOf(state.update(receive(state, missed)).state, client);
+  if (!left?.inFlight) return left;
+  return { ...left, inFlight: null, unsent: [left.inFlight.changes, ...left.unsent] };
 }
 
 /** An editor's state with `pending` in it as it was when it was stored. */

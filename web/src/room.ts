@@ -1,13 +1,15 @@
 /** The live room: connects what comes over the wire with the model and the editors. */
-import { claimClient, forgetDraft, keepDraft, newClient, type Draft } from "./drafts";
+import { claimClient, forgetDraft, forgetRoom, keepDraft, newClient, type Draft, type Left } from "./drafts";
 import { Connection, type Status } from "./connection";
 import { Editors } from "./editors";
+import { Flushed } from "./flushed";
 import type { ClientFrame, EventFrame, ErrorFrame, Role, ServerFrame, Welcome } from "./frames";
 import { difference, missedEdits } from "./missed";
 import { Model } from "./model";
-import { restored, type Pending } from "./pending";
+import { handedOn, restored, wasSent, type Pending } from "./pending";
 import { offerRecovered } from "./recovered";
 import { isOutOfStep, refusalText } from "./refusals";
+import type { Condition } from "./status";
 import { t } from "./strings";
 
 const KEEP_AFTER_MS = 50;
@@ -26,9 +28,8 @@ export interface Boot {
 }
 
 export interface RoomHooks {
-  onStatus(status: Status): void;
-  /** The number of unsaved changes, or whether the server can't save. */
-  onSaved(unsaved: number, cannotSave: boolean): void;
+  /** The connection, or what is unsaved, changed. */
+  onCondition(condition: Condition): void;
   /** Documents were opened; by whom, where it happened just now. */
   onDocuments(by: string | null): void;
   onRefusal(text: string): void;
@@ -44,14 +45,23 @@ export class LiveRoom {
   /** Why the next hello asks for the whole state, though one is known. */
   private anew: "no" | "by events" | "by text" = "no";
   private readonly refusedOnce = new Set<string | number>();
-  private cannotSave = false;
+  private readonly flushed = new Flushed();
+  /** What the server says of its writing, and what became of the last edit sent to it. */
+  private saving = { server: true, edit: true };
+  /** The edits that the server could not save yet. */
+  private readonly toSendAgain = new Set<string | number>();
+  /** The last of the missed events, while they come: what is in flight may be among them. */
+  private missingUpTo: number | null = null;
+  /** Counts the states that the server sent: only the latest is opened. */
+  private states = 0;
   private keeping: number | undefined;
   private refs = 0;
 
   private constructor(
     private readonly boot: Boot,
     private client: string,
-    private draft: Draft | null,
+    /** What an earlier page left, until it is put back. */
+    private left: Left | null,
     parent: HTMLElement,
     private readonly hooks: RoomHooks,
   ) {
@@ -60,14 +70,14 @@ export class LiveRoom {
     this.editors = new Editors(parent, {
       nonce: boot.nonce,
       showsCursor: boot.role !== "observer",
-      send: (frame) => this.held === null && this.connection.send(frame),
+      send: (frame) => this.held === null && this.missingUpTo === null && this.connection.send(frame),
       onPendingChange: () => this.pendingChanged(),
       onOutOfStep: () => this.openAnew("by events"),
     });
     this.connection = new Connection(this.url, {
       hello: () => ({ after: this.anew === "no" ? this.model.seq : 0, client: this.client }),
       onFrame: (frame) => this.take(frame),
-      onStatus: (status) => hooks.onStatus(status),
+      onStatus: (status) => this.statusChanged(status),
     });
     window.addEventListener("pagehide", () => this.keep());
     document.addEventListener("visibilitychange", () => this.keep());
@@ -75,13 +85,16 @@ export class LiveRoom {
 
   /** Join the room with a client id of this page's own, and with what an earlier page left. */
   static async join(boot: Boot, parent: HTMLElement, hooks: RoomHooks): Promise<LiveRoom> {
-    const { client, draft } = await claimClient(boot.room, boot.role);
-    return new LiveRoom(boot, client, draft, parent, hooks);
+    const { client, left } = await claimClient(boot.room, boot.role);
+    return new LiveRoom(boot, client, left, parent, hooks);
   }
 
-  /** Send a command; false where the connection is away. */
+  /** Send a command; false where the connection is away, which whoever gave it is told. */
   send(frame: ClientFrame): boolean {
-    return this.connection.send(frame);
+    if (this.connection.send(frame)) return true;
+    const isOver = this.connection.status === "closed";
+    this.hooks.onRefusal(isOver ? t("This page is disconnected: nothing was sent.") : t("Nothing was sent: the connection is away. Please try again when it is back."));
+    return false;
   }
 
   /** A label for a command. */
@@ -99,6 +112,20 @@ export class LiveRoom {
     if (frame.type === "welcome") void this.welcome(frame);
     else if (this.held) this.held.push(frame);
     else this.handle(frame);
+    if (frame.type !== "welcome") this.resumeAfter(frame);
+  }
+
+  /** The missed events come right after the welcome, in one go: then what is still unsaved is sent. */
+  private resumeAfter(frame: ServerFrame): void {
+    if (this.missingUpTo === null || this.held) return;
+    if (frame.type === "event" && frame.seq < this.missingUpTo) return;
+    this.resume();
+  }
+
+  private resume(): void {
+    this.missingUpTo = null;
+    this.editors.resume();
+    this.pendingChanged();
   }
 
   private handle(frame: Exclude<ServerFrame, Welcome> | ServerFrame): void {
@@ -118,6 +145,13 @@ export class LiveRoom {
       case "sandbox":
         this.model.sandbox(frame.status);
         break;
+      case "saved":
+        this.flushed.saved(frame.seq);
+        this.tell();
+        break;
+      case "saving":
+        this.savingChanged(frame.ok);
+        break;
       case "error":
         this.refusal(frame);
         break;
@@ -132,59 +166,87 @@ export class LiveRoom {
       this.hooks.onDocuments(null);
     }
     if (frame.kind === "problem_opened") this.hooks.onDocuments(frame.by);
-    if (frame.kind === "edited") this.editors.receive(frame);
+    if (frame.kind === "edited") this.edited(frame);
   }
 
-  private async welcome(frame: Welcome): Promise<void> {
-    const draft = frame.state ? this.unsavedDraft(frame) : null;
-    this.model.welcome(frame);
-    if (frame.state) {
-      if (draft && draft.by !== frame.you.id) return this.startAsAnother(draft);
-      await this.openDocuments(draft);
-    }
-    this.editors.resume();
+  private edited(frame: EventFrame & { kind: "edited" }): void {
+    const before = this.editors.unsavedIn(frame.doc);
+    this.editors.receive(frame);
+    if (frame.client !== this.client) return;
+    this.flushed.accepted(frame.seq, before - this.editors.unsavedIn(frame.doc));
     this.pendingChanged();
   }
 
-  /** What was unsaved before this fresh start, on this page or on one before it. */
-  private unsavedDraft(frame: Welcome): Draft | null {
-    const left = this.draft;
-    this.draft = null;
-    if (left) return left;
-    const documents = this.editors.pending();
-    if (Object.keys(documents).length === 0) return null;
-    return this.draftOf(documents, frame.you.id);
+  private async welcome(frame: Welcome): Promise<void> {
+    this.saving = { server: frame.saving !== false, edit: true };
+    this.toSendAgain.clear();
+    this.missingUpTo = null;
+    this.flushed.welcome(frame.saved);
+    const left = frame.state ? this.unsaved(frame) : null;
+    this.model.welcome(frame);
+    if (frame.state) {
+      this.flushed.clear();
+      if (left && left.draft.by !== frame.you.id) return this.startAsAnother(left, frame.you.id);
+      if (!(await this.openDocuments(left))) return;
+    }
+    // A state that is still being opened comes first, and goes on from there.
+    if (this.held) return;
+    if (!frame.state && frame.seq > this.model.seq) this.missingUpTo = frame.seq;
+    else this.resume();
+    this.tell();
   }
 
-  /** Every document as the server has it, and what was unsaved on top of it. */
-  private async openDocuments(draft: Draft | null): Promise<void> {
+  /** What was unsaved before this fresh start, on this page or on one before it. */
+  private unsaved(frame: Welcome): Left | null {
+    if (this.left) return this.left;
+    const documents = this.editors.pending();
+    if (Object.keys(documents).length === 0) return null;
+    return { client: this.client, draft: this.draftOf(documents, frame.you.id) };
+  }
+
+  /** Every document as the server has it, and what was unsaved on top of it; false where another state came. */
+  private async openDocuments(left: Left | null): Promise<boolean> {
+    const number = (this.states += 1);
     this.held = [];
-    const asks = draft && this.anew !== "by text";
-    const missed = asks ? await missedEdits(this.url, draft.seq) : null;
-    const unsaved = { ...draft?.documents, ...this.editors.pending() };
+    const asks = left && this.anew !== "by text";
+    const isLatest = () => number === this.states && this.connection.status !== "closed";
+    const missed = asks ? await missedEdits(this.url, left.draft.seq, isLatest) : null;
+    if (!isLatest()) return false;
+    const unsaved = { ...left?.draft.documents, ...this.editors.pending() };
+    const author = left?.client ?? this.client;
     this.anew = "no";
+    this.left = null;
     this.editors.reset(this.client);
     const documents = this.model.state?.documents ?? {};
     for (const [doc, { text, version }] of Object.entries(documents)) {
       const pending = unsaved[doc];
-      if (pending) this.restore(doc, pending, missed, { text, version });
+      if (pending) this.restore(doc, pending, author, missed, { text, version });
       this.editors.open(doc, text, version);
     }
-    const waiting = this.held;
-    this.held = null;
     this.hooks.onDocuments(null);
-    waiting.forEach((frame) => this.handle(frame));
+    this.held.forEach((frame) => this.handle(frame));
+    this.held = null;
+    this.keep();
+    if (author !== this.client) forgetDraft(this.boot.room, author);
+    return true;
   }
 
   private restore(
     doc: string,
     pending: Pending,
+    author: string,
     missed: Missed,
     server: { text: string; version: number },
   ): void {
     const known = missed?.filter((edit) => edit.doc === doc);
+    const sent = known ? wasSent(pending, known, author) : "no";
+    if (sent === "in part") this.offer(doc, pending, t("Part of it may not have been sent. This is how it was."));
+    if (sent !== "no") return;
     try {
-      if (known) {
+      if (known && author !== this.client) {
+        const left = handedOn(pending, known, author);
+        if (left) this.editors.restore(doc, left, []);
+      } else if (known) {
         this.editors.restore(doc, pending, known);
       } else {
         this.editors.restore(doc, { ...pending, version: server.version - 1 }, [
@@ -203,25 +265,22 @@ export class LiveRoom {
     offerRecovered(doc, text, why);
   }
 
-  /** The draft is another participant's, who used this browser: its client id is not ours to use. */
-  private async startAsAnother(draft: Draft): Promise<void> {
-    for (const [doc, pending] of Object.entries(draft.documents)) {
-      this.offer(doc, pending, t("It was typed in this browser before you joined again."));
-    }
-    forgetDraft(this.boot.room, this.client);
+  /** Whoever typed it joined again since, as after a crash: the client id that it has is not ours to use. */
+  private async startAsAnother(left: Left, you: string): Promise<void> {
+    this.left = { ...left, draft: { ...left.draft, by: you } };
     this.client = await newClient();
-    this.anew = "by events";
-    this.connection.restart();
+    this.openAnew("by events");
   }
 
   private refusal(frame: ErrorFrame): void {
     const ref = frame.ref ?? null;
     const doc = ref === null ? null : this.editors.documentOf(ref);
-    if (frame.code === "already_applied") return;
-    if (doc === null || ref === null) {
+    if (frame.code === "already_applied") {
+      this.settleLater(ref);
+    } else if (doc === null || ref === null) {
       this.hooks.onRefusal(refusalText(frame));
     } else if (frame.code === "not_saved") {
-      this.tryAgain();
+      this.tryAgain(ref);
     } else if (isOutOfStep(frame.code) && !this.refusedOnce.has(ref)) {
       this.refusedOnce.add(ref);
       this.openAnew("by text");
@@ -231,10 +290,46 @@ export class LiveRoom {
   }
 
   /** The journal is away: the edit stays in flight, and is sent again until it is saved. */
-  private tryAgain(): void {
-    this.cannotSave = true;
+  private tryAgain(ref: string | number): void {
+    this.saving.edit = false;
     this.pendingChanged();
-    window.setTimeout(() => this.editors.resume(), TRY_AGAIN_MS);
+    this.toSendAgain.add(ref);
+    window.setTimeout(() => this.sendAgain(), TRY_AGAIN_MS);
+  }
+
+  private sendAgain(): void {
+    this.toSendAgain.forEach((ref) => this.editors.sendAgain(ref));
+    this.toSendAgain.clear();
+  }
+
+  /** The server has this edit. Where its event does not come any more, the text here holds it already. */
+  private settleLater(ref: string | number | null): void {
+    window.setTimeout(() => {
+      const doc = ref === null ? null : this.editors.documentOf(ref);
+      if (doc !== null && ref !== null) this.editors.refuse(doc, ref);
+    }, TRY_AGAIN_MS);
+  }
+
+  private savingChanged(ok: boolean): void {
+    this.saving = { server: ok, edit: ok || this.saving.edit };
+    if (ok) this.sendAgain();
+    this.tell();
+  }
+
+  private statusChanged(status: Status): void {
+    if (status === "closed") this.closed();
+    this.tell();
+  }
+
+  /** The server wants nothing more from here. */
+  private closed(): void {
+    const { end } = this.connection;
+    if (end === "erased") void forgetRoom(this.boot.room);
+    if (end !== "ended") return;
+    this.model.ended();
+    for (const [doc, pending] of Object.entries(this.editors.pending())) {
+      this.offer(doc, pending, t("The interview ended before all of it was sent. This is how it was."));
+    }
   }
 
   private takeBack(doc: string, ref: string | number, frame: ErrorFrame): void {
@@ -251,16 +346,29 @@ export class LiveRoom {
   }
 
   private pendingChanged(): void {
-    const unsaved = this.editors.unsaved();
-    if (unsaved === 0) this.cannotSave = false;
-    this.hooks.onSaved(unsaved, this.cannotSave);
+    this.tell();
     this.keeping ??= window.setTimeout(() => this.keep(), KEEP_AFTER_MS);
+  }
+
+  /** Say how the connection and the saving stand. */
+  private tell(): void {
+    const unsaved = this.editors.unsaved() + this.flushed.steps;
+    if (unsaved === 0) this.saving.edit = true;
+    this.hooks.onCondition({
+      role: this.boot.role,
+      status: this.connection.status,
+      end: this.connection.end,
+      isOpen: this.model.state !== null,
+      unsaved,
+      canSave: this.saving.server && this.saving.edit,
+    });
   }
 
   private keep(): void {
     clearTimeout(this.keeping);
     this.keeping = undefined;
-    if (this.held || !this.model.you || this.draft) return;
+    if (this.connection.end === "erased") return;
+    if (this.held || !this.model.you || this.left) return;
     const draft = this.draftOf(this.editors.pending(), this.model.you.id);
     keepDraft(this.boot.room, this.client, draft);
   }

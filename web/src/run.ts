@@ -142,6 +142,7 @@ export class RunBar {
 
   private reason(state: RoomState): Reason {
     if (state.ended) return t("The interview has ended.");
+    if (this.room.connection.status === "closed") return t("This page is disconnected.");
     if (state.sandbox === "unavailable") {
       return t("Running is switched off: the server has no sandbox to run programs in. Editing goes on.");
     }

@@ -97,12 +97,12 @@ export function unsavedSteps(state: EditorState): number {
 /**
  * The next edit to send, labelled `ref`, or null while one is in flight or there is none.
  *
- * Dispatch `sent`, then send `frame`.
+ * Dispatch `sent`, then send `frame`. What is too long for one frame `isPart`: the rest comes next.
  */
 export function outgoing(
   state: EditorState,
   ref: string | number,
-): { frame: EditFrame; sent: TransactionSpec } | null {
+): { frame: EditFrame; sent: TransactionSpec; isPart: boolean } | null {
   const current = state.field(syncField);
   if (current.inFlight || !current.unsent) return null;
   const { changes, steps } = current.unsent;
@@ -115,6 +115,7 @@ export function outgoing(
   return {
     frame: { ref, version: current.version, changes: head.toJSON() },
     sent: { annotations: synced.of(next) },
+    isPart: tail !== null,
   };
 }
 

@@ -14,7 +14,7 @@ import { LiveRoom, type Boot } from "../room";
 import { RunBar } from "../run";
 import { splitter } from "../split";
 import { showStatement } from "../statement";
-import { hideNotice, showConnection, showNotice, showSaved } from "../status";
+import { StatusView, hideNotice, showNotice } from "../status";
 import { t, useStrings } from "../strings";
 import { DocumentTabs, documentName } from "../tabs";
 import { themeButton } from "../theme";
@@ -34,17 +34,17 @@ class RoomPage {
   private readonly marked = new Map<string, string>();
   private readonly draws: ((state: RoomState, room: LiveRoom) => void)[] = [];
 
-  constructor(private readonly boot: Boot) {}
+  private readonly status: StatusView;
+
+  constructor(private readonly boot: Boot) {
+    this.status = new StatusView(boot.role);
+  }
 
   async start(): Promise<void> {
     const { role } = this.boot;
     const room = await LiveRoom.join(this.boot, byId("editor"), {
-      onStatus: (status) => {
-        showConnection(status);
-        this.room?.model.changed();
-      },
-      onSaved: (unsaved, cannotSave) => {
-        showSaved(unsaved, cannotSave);
+      onCondition: (condition) => {
+        this.status.update(condition);
         this.room?.model.changed();
       },
       onDocuments: (by) => this.followTask(by),
@@ -126,9 +126,12 @@ class RoomPage {
   private policy(state: RoomState, room: LiveRoom): void {
     const { role } = this.boot;
     const isLocked = state.locked && role === "candidate";
-    room.editors.setReadOnly(role === "observer" || isLocked || state.ended);
+    const isClosed = room.connection.status === "closed";
+    room.editors.setReadOnly(role === "observer" || isLocked || state.ended || isClosed);
+    document.querySelector(".guide-controls")?.toggleAttribute("inert", isClosed);
     const note = byId("editor-note");
-    setText(note, state.ended ? t("Read only: the interview has ended.") : lockText(state, role));
+    const closedText = isClosed ? t("Read only: this page is disconnected.") : "";
+    setText(note, state.ended ? t("Read only: the interview has ended.") : closedText || lockText(state, role));
     note.hidden = note.textContent === "";
   }
 
@@ -196,5 +199,4 @@ for (const key of document.querySelectorAll(".mod-key")) {
   if (/Mac|iPhone|iPad/.test(navigator.userAgent)) key.textContent = "⌘";
 }
 themeButton(byId("theme"));
-showConnection("connecting");
 void new RoomPage(boot).start();
