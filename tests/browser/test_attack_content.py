@@ -75,7 +75,7 @@ LISTEN = "window.hit = () => { window.wasHit = true; };"
 """Runs before anything of a page."""
 
 LIVE = """() => {
-    const live = "img, iframe, object, embed, base, style:not([nonce]), [onerror], [onload], "
+    const live = "img[src], iframe, object, embed, base, style:not([nonce]), [onerror], [onload], "
         + "[onmouseover], [srcset], [style*=url], link[href*=evil], form[action*=evil], "
         + "a[href^='javascript' i], a[href^='data' i], a[href^='vbscript' i], "
         + "script:not([src^='/static/']):not([type='application/json'])";
@@ -179,3 +179,39 @@ async def test_what_a_program_prints_is_inert_and_capped(
             assert (await output.text_content() or "").count("x") == 65_536
             assert await candidate.page.title() == title
             await is_inert(candidate.page)
+
+
+async def test_a_flood_of_cursors_is_drawn_as_one(hostile: Running, browser: Browser) -> None:
+    """With the server's name and a colour of the page's own, wherever its frames say it stands."""
+    _, links = await hostile.create("double")
+    async with (
+        person(browser, links["tutor"], "Ada") as tutor,
+        hostile.enter(links["candidate"], NAME) as camille,
+    ):
+        await tutor.open_document("Scratch pad")
+        for number in range(90):
+            await camille.send(type="cursor", doc="scratch", version=0, anchor=0, head=number)
+        await camille.type_text("scratch", "after all of them", "e1")
+        await tutor.shows("after all of them")
+        caret = tutor.page.locator(".remote-caret")
+        assert await caret.count() == 1
+        assert await caret.get_attribute("style") is None
+        assert await caret.get_attribute("class") == "remote-caret palette-1"
+        await is_inert(tutor.page)
+
+
+async def test_the_search_for_what_is_live_finds_it(browser: Browser) -> None:
+    """Had any of it been let through, the tests above would fail."""
+    context = await browser.new_context()
+    page = await context.new_page()
+    await page.route("**", lambda route: route.abort())
+    for raw in (HTML, FORMATTED, NAME, *(a for a in ATTACKS if a.startswith("<s"))):
+        await page.set_content(f"<p>{raw}</p>")
+        assert await page.evaluate(LIVE) != [], raw
+    watch = nothing_leaves(context, "127.0.0.1")
+    watch.__enter__()
+    async with page.expect_request(f"{EVIL}/**"):
+        await page.set_content(NAME)
+    with pytest.raises(AssertionError, match=r"evil\.example"):
+        watch.__exit__(None, None, None)
+    await context.close()
