@@ -26,6 +26,7 @@ from ruamel.yaml.events import (
     SequenceStartEvent,
 )
 from ruamel.yaml.reader import ReaderError
+from ruamel.yaml.scanner import Scanner
 
 MAX_CHARACTERS = 256 * 1024
 MAX_LINE_CHARACTERS = 10_000
@@ -127,9 +128,13 @@ def read_nodes(text: str) -> Node:
     if too_large:
         raise BrokenYamlError([too_large])
     builder = _Builder()
+    yaml = YAML(typ="safe", pure=True)
+    yaml.Scanner = _BoundedScanner
     try:
-        for event in YAML(typ="safe", pure=True).parse(text):
+        for event in yaml.parse(text):
             builder.take(event)
+    except _TooDeepError as error:
+        builder.complaints.append(Complaint(error.mark, _TOO_DEEP))
     except YAMLError as error:
         builder.complaints.append(_syntax_complaint(text, error))
     except _EnoughError:
@@ -147,20 +152,38 @@ def _too_large(text: str) -> Complaint | None:
         if len(line) > MAX_LINE_CHARACTERS:
             message = f"a line of more than {MAX_LINE_CHARACTERS:,} characters"
             return Complaint(Mark(number, 1), message, mend)
-    brackets = _OPEN_BRACKETS.search(text)
-    if brackets:
-        message = f"more than {MAX_DEPTH} opening brackets in a row"
-        return Complaint(_mark_at(text, brackets.start()), message, mend)
     return None
-
-
-# The parser looks a thousand characters ahead, and is slowed down badly by brackets only.
-_OPEN_BRACKETS = re.compile(rf"(?:[\[{{]\s*+){{{MAX_DEPTH + 1}}}")
 
 
 def _mark_at(text: str, position: int) -> Mark:
     before = text[:position]
     return Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+
+
+class _TooDeepError(Exception):
+    """More brackets are open than may be."""
+
+    def __init__(self, mark: Mark) -> None:
+        super().__init__(_TOO_DEEP)
+        self.mark = mark
+
+
+class _BoundedScanner(Scanner):
+    """Stops at the bracket that is one too many.
+
+    The scanner runs ahead of its parser, by a thousand characters where each bracket may turn out
+    to be a key, and for every token it looks at all brackets that are open: what is nested deep
+    in one line would cost the square of its depth before the parser told of the first level.
+    """
+
+    def fetch_flow_collection_start(self, token_class: Any, to_push: str) -> None:
+        """One more [ or {."""
+        if len(self.flow_context) >= MAX_DEPTH:
+            raise _TooDeepError(_mark(self.reader.get_mark()))
+        super().fetch_flow_collection_start(token_class, to_push)
 
 
 class _EnoughError(Exception):
@@ -225,7 +248,7 @@ class _Builder:
         self._place(node, is_text=False)
         self._stack.append(_Open(node))
         if len(self._stack) > MAX_DEPTH:
-            self._refuse(node.mark, f"nested deeper than {MAX_DEPTH} levels")
+            self._refuse(node.mark, _TOO_DEEP)
             raise _EnoughError
 
     def _scalar(self, event: Any, mark: Mark) -> None:

@@ -31,9 +31,6 @@ PROBLEMS = Path(__file__).parent.parent / "server" / "problems"
 
 ROLES = (Role.TUTOR, Role.CANDIDATE)
 
-ENDED = 4410
-"""The close code for those who have no business in an interview that is over."""
-
 STOCK = 16
 """How many rooms are made at a time."""
 
@@ -65,10 +62,10 @@ class Played:
         wire = self.wires[who]
         return wire is not None and wire.is_open and self.editors[who].welcomed
 
-    def was_sent_away(self, who: int) -> bool:
-        """Whether a client may not come back: the interview has ended."""
-        wire = self.wires[who]
-        return wire is not None and wire.closed == ENDED
+    async def is_sent_away(self, who: int) -> bool:
+        """Whether a client may not come back, the interview having ended."""
+        live = await self.rooms.parts.host.open(self.name)
+        return live.state.ended_at is not None and not self.is_open(who)
 
     def connect(self, who: int, *, fresh: bool = False, says: str | None = None) -> None:
         """Connect a client that is not; it says hello, or what is given."""

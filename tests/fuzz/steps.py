@@ -126,7 +126,7 @@ async def _check(room: Played) -> None:
     if (replayed := await room.replayed_texts()) != server:
         raise DivergenceError(f"the server holds {server}, its journal says {replayed}")
     for who, editor in enumerate(room.editors):
-        if not room.was_sent_away(who) and editor.texts != server:
+        if editor.texts != server and not await room.is_sent_away(who):
             raise DivergenceError(f"{editor.client} holds {editor.texts}, the server {server}")
 
 

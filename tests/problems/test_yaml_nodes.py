@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -78,8 +80,9 @@ def test_values_are_those_of_yaml_1_2(text: str, value: Any) -> None:
           "2:4: .nan is not a number that JSON has",
           "3:4: -.inf is not a number that JSON has",
           "4:4: a number too large for a float"]),
-        ("a: " + "[" * 1_000, ["1:4: more than 32 opening brackets in a row"]),
-        ("a:\n  " + "{b: " * 500, ["2:127: nested deeper than 32 levels"]),
+        ("a: " + "[" * 1_000, ["1:36: nested deeper than 32 levels"]),
+        ("a: " + "[x, " * 1_000, ["1:132: nested deeper than 32 levels"]),
+        ("a:\n  " + "{b: " * 500, ["2:131: nested deeper than 32 levels"]),
         ("\n".join(" " * n + "a:" for n in range(500)), ["33:33: nested deeper than 32 levels"]),
         ("a: b: c", ["1:5: not YAML: mapping values are not allowed here"]),
         ("a:\n\t- x", ["2:1: not YAML: found character '\\t' that cannot start any token"]),
@@ -115,6 +118,34 @@ def test_a_bomb_of_aliases_is_told_about_and_never_expanded() -> None:
     lines = ["a0: &a0 [x, x]"]
     lines += [f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}]" for n in range(1, 2_000)]
     assert len(complaints("\n".join(lines))) == 25
+
+
+class Work:
+    """Counts the Python functions that are called while it is watched."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __enter__(self) -> Work:
+        sys.setprofile(self._count)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        sys.setprofile(None)
+
+    def _count(self, _frame: FrameType, event: str, _argument: object) -> None:
+        self.calls += event == "call"
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["[" * 9_000, "[x, " * 2_400, "{b: " * 2_400, "[{a: " * 1_900, '["x", ' * 1_500, "? [" * 3_000],
+)
+def test_what_is_nested_deep_in_one_line_is_not_read_to_its_end(line: str) -> None:
+    """As much work as for what may be nested so, and no more: that of a few hundred tokens."""
+    with Work() as work:
+        assert len(complaints(f"a: {line}")) == 1
+    assert work.calls < 20_000
 
 
 def test_too_many_values_are_refused_while_reading() -> None:
