@@ -27,7 +27,11 @@ MOST_PAUSE_S = 1.0
 """Before an attempt to connect there is a random time of up to so much; as the browser has it."""
 
 SILENCE_S = 4.0
-"""How long a server may be silent, or take to let somebody in, before it counts as away."""
+"""How long a server may be silent before it counts as away."""
+
+OPENING_S = 5.0
+MOST_OPENING_S = 15.0
+"""How long it may take to let somebody in: more with each failure, for it may be much asked."""
 
 
 @dataclass(slots=True)
@@ -98,19 +102,20 @@ class Typist:
             await self._stay(up)
 
     async def _stay(self, up: Callable[[], Awaitable[None]]) -> None:
-        attempts = 0
+        failures = 0
         while True:
             await up()
             arrivals = self.arrivals
             try:
-                async with self._connected() as socket:
-                    await self._talk(socket)
+                opening_s = min(max(OPENING_S, self.silence_s) * 2**failures, MOST_OPENING_S)
+                async with self._connected(opening_s) as socket:
+                    await self._talk(socket, opening_s)
             except (ConnectionClosed, InvalidMessage, InvalidStatus, OSError) as lost:
                 self._lost(lost)
             finally:
                 self._socket = None
-            attempts = 0 if self.arrivals > arrivals else attempts + 1
-            most_s = min(FIRST_PAUSE_S * PAUSE_GROWTH**attempts, MOST_PAUSE_S)
+            failures = 0 if self.arrivals > arrivals else min(failures + 1, 10)
+            most_s = min(FIRST_PAUSE_S * PAUSE_GROWTH**failures, MOST_PAUSE_S)
             await asyncio.sleep(self.chance.uniform(0, most_s))
 
     def _lost(self, lost: Exception) -> None:
@@ -121,14 +126,14 @@ class Typist:
             raise lost
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[ClientConnection]:
+    async def _connected(self, opening_s: float) -> AsyncIterator[ClientConnection]:
         async with connect(
             self.url,
             additional_headers={"Authorization": f"Bearer {self.session}"},
             max_size=None,
             compression=None,
             proxy=None,
-            open_timeout=self.silence_s,
+            open_timeout=opening_s,
             ping_interval=self.silence_s / 3,
             ping_timeout=self.silence_s,
             close_timeout=0.2,
@@ -137,9 +142,9 @@ class Typist:
             await socket.send(json.dumps(hello))
             yield socket
 
-    async def _talk(self, socket: ClientConnection) -> None:
+    async def _talk(self, socket: ClientConnection, opening_s: float) -> None:
         self.on_its_way = self._held = False
-        async with asyncio.timeout(self.silence_s):
+        async with asyncio.timeout(opening_s):
             welcome = json.loads(await socket.recv())
         assert welcome["type"] == "welcome", welcome
         self.take_welcome(welcome)

@@ -17,7 +17,7 @@ from rich.console import Console
 from server.settings import ROOT
 from tests.faults import away, clock, disk, engine, kills, stalled, storm
 from tests.faults.table import WIDTH, details, status, table
-from tests.faults.verdict import Result
+from tests.faults.verdict import Result, reasons
 
 out = Console(highlight=False, width=WIDTH)
 err = Console(highlight=False, soft_wrap=True, stderr=True)
@@ -93,12 +93,24 @@ async def _faults(names: list[str], plan: Plan) -> int:
     with tempfile.TemporaryDirectory(prefix="faults-", dir=ROOT / "data") as folder:
         for name in names:
             with err.status(f"{name} …"):
-                results.append(await FAULTS[name](Path(folder), plan))
+                results.append(await _judged(name, FAULTS[name](Path(folder), plan)))
             _tell(results[-1])
     out.print(table(results))
     out.print(f"{platform.system()} {platform.release()}, {os.cpu_count()} cores, ", end="")
     out.print(f"Python {platform.python_version()}, load {os.getloadavg()[0]:.1f} at the end")
     return status(results)
+
+
+async def _judged(name: str, fault: Awaitable[Result]) -> Result:
+    """What a fault came to; one that breaks off is a bad one, and the others are still tried.
+
+    A client breaks off where it hears what cannot be, e.g. that a room forgot what it had said.
+    """
+    try:
+        return await fault
+    except Exception as error:  # this is the command's edge
+        err.print_exception()
+        return Result(name, complaints=reasons(error))
 
 
 def _tell(result: Result) -> None:

@@ -38,6 +38,7 @@ class ForkedServer(ServerProcess):
     def set_clock(self, ahead_ms: int) -> None:
         """Set the clock of the server's machine so far ahead of the real one, or behind."""
         clock = clock_beside(self.data)
+        clock.parent.mkdir(parents=True, exist_ok=True)
         written = clock.with_suffix(".new")
         written.write_text(str(ahead_ms))
         written.replace(clock)  # at once: a server that reads it meanwhile finds one or the other

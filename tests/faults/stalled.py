@@ -15,7 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from server.core import messages
 from tests.faults.forked import forked
-from tests.faults.pair import Pair, pair
+from tests.faults.pair import Pair, Server, pair
 from tests.faults.verdict import Result, figures
 from tests.hosting import PROBLEMS
 from tests.served import socket_url
@@ -29,12 +29,16 @@ PUSHED_BYTES = 7 * 1024 * 1024
 """More than 1 MiB and what the kernel holds besides; in fewer than the 2,000 notes of a room."""
 
 
-async def stalled(folder: Path, edits: int, pushed: int = PUSHED_BYTES) -> Result:
-    """Fill a connection that nobody reads; two type beside it, as two do in a room without it."""
+async def stalled(
+    folder: Path, edits: int, pushed: int = PUSHED_BYTES, *, compared: bool = True
+) -> Result:
+    """Fill a connection that nobody reads while two type beside it.
+
+    `compared`: two type as much in a room without it, first.
+    """
     result = Result("a reader that stops reading")
     async with forked(folder / "stalled", PROBLEMS) as server:
-        async with pair(server, PACE_S) as apart, _talk(apart) as said:
-            without = await _trips(apart, edits, said, 0)
+        without = await _undisturbed(server, edits, pushed) if compared else []
         async with pair(server, PACE_S) as both:
             async with _stalled_reader(both) as reader:
                 async with _talk(both) as said:
@@ -51,6 +55,11 @@ async def stalled(folder: Path, edits: int, pushed: int = PUSHED_BYTES) -> Resul
     )
     result.told["its end"] = f"close code {code}" if code else "cut off"
     return result
+
+
+async def _undisturbed(server: Server, edits: int, pushed: int) -> list[float]:
+    async with pair(server, PACE_S) as both, _talk(both) as said:
+        return await _trips(both, edits, said, pushed)
 
 
 async def _trips(both: Pair, edits: int, said: list[int], least: int) -> list[float]:

@@ -36,7 +36,7 @@ async def test_all_clients_come_back_after_a_restart_with_all_they_typed(tmp_pat
 
 
 async def test_a_reader_that_stops_reading_is_dropped_and_the_others_go_on(tmp_path: Path) -> None:
-    good(await stalled(tmp_path, 1, ENOUGH_BYTES), 1)
+    good(await stalled(tmp_path, 1, ENOUGH_BYTES, compared=False), 1)
 
 
 async def test_two_who_type_with_the_network_away_have_the_same_text_after(tmp_path: Path) -> None:

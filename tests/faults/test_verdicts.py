@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from tests.faults.table import WIDTH, details, status, table
-from tests.faults.verdict import Evidence, Result, Witness, quantile
+from tests.faults.verdict import Evidence, Result, Witness, quantile, reasons
 
 ADA = Witness("ada", "a-1\nc-1\n", 0, ("a-1", "c-1"), ("a-1",), saved=4)
 CAMILLE = Witness("camille", "a-1\nc-1\n", 0, ("a-1", "c-1"), ("c-1",), saved=5)
@@ -86,6 +86,14 @@ def test_the_table_tells_times_losses_healing_and_verdict() -> None:
     lines = [line.split() for line in captured.get().splitlines() if line.strip()]
     assert lines[2] == ["one", "2", "7", "0", "2.50", "s", "/", "2.50", "s", "good"]
     assert lines[3] == ["other", "1", "0", "1", "BAD"]
+
+
+def test_what_broke_off_is_told_without_the_groups_around_it() -> None:
+    inner = ExceptionGroup("tasks", [AssertionError("the room forgot"), OSError("gone")])
+    assert reasons(ExceptionGroup("tasks", [inner])) == [
+        "broke off: AssertionError: the room forgot",
+        "broke off: OSError: gone",
+    ]
 
 
 def test_a_quantile_is_one_of_the_samples() -> None:

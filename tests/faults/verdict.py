@@ -121,6 +121,13 @@ class Result:
             self.complaints.append(otherwise)
 
 
+def reasons(error: BaseException) -> list[str]:
+    """Why something broke off: the errors themselves, without the groups that they came in."""
+    if isinstance(error, BaseExceptionGroup):
+        return [reason for one in error.exceptions for reason in reasons(one)]
+    return [f"broke off: {type(error).__name__}: {error}"]
+
+
 def quantile(samples: Sequence[float], share: float) -> float:
     """The sample that `share` of all are not above, by the nearest rank; 0 for none."""
     if not samples:
