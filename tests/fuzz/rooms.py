@@ -201,19 +201,24 @@ class Rooms:
         """Let them go. Raises `UncaughtError` where their connection answers no more."""
         assert self._seat is not None, "there is a bystander for as long as there are rooms"
         await self._seat.answered()
-        last = self._bystander.frames[self._heard :]
+        last = self._bystanders_news()
         if [frame["type"] for frame in last] != ["pong"]:
             raise UncaughtError(f"the bystander asked for a pong, and heard {last}")
         await self._seat.ended()
 
+    def _bystanders_news(self) -> list[Frame]:
+        """What they heard since they were last asked, but that their own room was saved."""
+        news = self._bystander.frames[self._heard :]
+        self._heard += len(news)
+        return [frame for frame in news if frame["type"] != "saved"]
+
     def check_unharmed(self) -> None:
         """Raise `UncaughtError` where anything broke, or the bystander heard of any of it."""
         errors = [str(entry) for entry in self.logged if entry["log_level"] in GRAVE]
-        heard = [f"the bystander heard {f}" for f in self._bystander.frames[self._heard :]]
+        heard = [f"the bystander heard {frame}" for frame in self._bystanders_news()]
         found = [*self.faults, *errors, *heard]
         self.faults.clear()
         self.logged.clear()
-        self._heard = len(self._bystander.frames)
         if found:
             raise UncaughtError("; ".join(found))
 

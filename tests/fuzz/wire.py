@@ -51,7 +51,8 @@ class Wire:
             "client": ("127.0.0.1", 1),
             "server": ("127.0.0.1", 80),
             "subprotocols": [],
-            "state": {},
+            # What our WebSocket transport tells of its client: since when nothing has been heard.
+            "state": {"viva.silent_s": lambda: 0.0},
             "extensions": {"websocket.http.response": {}},
         }
         self.task = asyncio.create_task(self._run(app, scope))
