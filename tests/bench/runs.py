@@ -13,6 +13,7 @@ from pathlib import Path
 
 from websockets.asyncio.client import connect
 
+from server.core.room import RUNS_A_MINUTE
 from server.library import Library
 from tests.bench.measure import BenchError, Comparison, Side, by_turns, columns, ms_since
 from tests.bench.servers import PROBLEM, PROBLEMS, Product
@@ -40,10 +41,25 @@ class Timing:
 
 @dataclass(slots=True)
 class Runner:
-    """Somebody who runs documents of a room."""
+    """Somebody who runs documents of a room, and goes to the next before it has had too many."""
 
-    client: Client
+    product: Product
+    solution: str
+    _client: Client | None = None
     _runs: int = field(default=0, init=False)
+    _room: AsyncExitStack = field(default_factory=AsyncExitStack, init=False)
+
+    async def close(self) -> None:
+        """Leave the room."""
+        await self._room.aclose()
+
+    async def _in_room(self) -> Client:
+        if self._client is None or self._runs % RUNS_A_MINUTE == 0:
+            await self._room.aclose()
+            self._client = await self._room.enter_async_context(
+                _entered(self.product, self.solution)
+            )
+        return self._client
 
     async def program(self) -> Timing:
         """Run the scratch document as a program."""
@@ -54,29 +70,40 @@ class Runner:
         return await self._run(f"{PROBLEM}/main", "tests", "test_judged")
 
     async def _run(self, doc: str, what: str, first_kind: str) -> Timing:
+        client = await self._in_room()
         self._runs += 1
         began = time.perf_counter()
-        await self.client.send(type="run", ref=self._runs, doc=doc, what=what)
-        await self._event(first_kind)
+        await client.send(type="run", ref=self._runs, doc=doc, what=what)
+        await _event(client, first_kind)
         first_ms = ms_since(began)
-        finished = await self._event("run_finished")
+        finished = await _event(client, "run_finished")
         end_ms = ms_since(began)
         if finished["verdict"] != "accepted":
             raise BenchError(f"a run came to {finished['verdict']}: {finished.get('message')}")
         return Timing(first_ms, end_ms)
 
-    async def _event(self, kind: str) -> Frame:
-        def matches(frame: Frame) -> bool:
-            return frame.get("kind") in (kind, "run_finished") or kind_is("error")(frame)
 
-        frame = await self.client.until(matches)
-        if frame.get("kind") != kind:
-            raise BenchError(f"a run brought no {kind}, but: {frame}")
-        return frame
+async def _event(client: Client, kind: str) -> Frame:
+    def matches(frame: Frame) -> bool:
+        return frame.get("kind") in (kind, "run_finished") or kind_is("error")(frame)
+
+    frame = await client.until(matches)
+    if frame.get("kind") != kind:
+        raise BenchError(f"a run brought no {kind}, but: {frame}")
+    return frame
 
 
 @asynccontextmanager
 async def _runner(product: Product, solution: str) -> AsyncIterator[Runner]:
+    runner = Runner(product, solution)
+    try:
+        yield runner
+    finally:
+        await runner.close()
+
+
+@asynccontextmanager
+async def _entered(product: Product, solution: str) -> AsyncIterator[Client]:
     session = await product.join((await product.interview())["candidate"], "candidate")
     async with connect(
         session.socket_url, additional_headers=session.headers, compression=None, max_size=None
@@ -86,7 +113,7 @@ async def _runner(product: Product, solution: str) -> AsyncIterator[Runner]:
         client.welcome = await client.until(kind_is("welcome"))
         await client.replace("scratch", PROGRAM, "program")
         await client.replace(f"{PROBLEM}/main", solution, "solution")
-        yield Runner(client)
+        yield client
 
 
 async def runs(product: Product, folder: Path, pairs: int) -> list[Comparison]:

@@ -10,6 +10,7 @@ import pytest
 
 from sandbox.contract import Ended
 from server.core import messages
+from server.core.decide import EndByAdmin, Sender
 from server.core.errors import RefusedError
 from server.core.events import Role, RunFinished, RunStarted
 from tests.hosting import Hosting, hosting, run_scratch, scratch, started
@@ -129,3 +130,39 @@ async def test_a_run_that_another_process_gave_up_is_ended_here(
     again = await started(here, room, camille, sandbox)
     sandbox.say(outcome(again.submission.tests[0], Ended.EXITED), None)
     await camille.event("run_finished", verdict="accepted")
+
+
+async def test_access_revoked_in_one_process_ends_connections_in_the_other(
+    here: Hosting, there: Hosting
+) -> None:
+    """As soon as it hears of it; and whoever is shut out is refused in both."""
+    room = await here.create()
+    ada = await here.enter(room, Role.TUTOR)
+    camille = await there.enter(room, Role.CANDIDATE)
+    revoke = messages.Revoke(role="candidate")
+    await here.host.revoke(room, revoke, Sender(ada.participant, "ada"))
+    with pytest.raises(RefusedError) as refused:
+        await there.type_text(room, camille, "too late")
+    assert refused.value.code == "revoked"
+    assert camille.closed is not None
+    assert camille.closed[0] == 4403
+    for process in (here, there):
+        live = await process.host.open(room)
+        assert live.state.shut_out == {camille.participant.id}
+    again = await there.enter(room, Role.OBSERVER)
+    assert again.closed is None
+
+
+async def test_the_end_in_one_process_ends_connections_in_the_other(
+    here: Hosting, there: Hosting
+) -> None:
+    """Tutors' ones stay."""
+    room = await here.create()
+    ada = await there.enter(room, Role.TUTOR)
+    camille = await there.enter(room, Role.CANDIDATE)
+    await here.host.ask(room, EndByAdmin())
+    await there.ask(room, ada, messages.Note(text="afterwards"))
+    assert camille.closed is not None
+    assert camille.closed[0] == 4410
+    assert "interview_ended" in camille.kinds()
+    assert ada.closed is None
