@@ -84,7 +84,7 @@ def test_the_table_tells_times_losses_healing_and_verdict() -> None:
     with loud.capture() as captured:
         loud.print(table([good, bad]))
     lines = [line.split() for line in captured.get().splitlines() if line.strip()]
-    assert lines[2] == ["one", "2", "7", "0", "2.50", "s", "/", "2.50", "s", "good"]
+    assert lines[2] == ["one", "2", "7", "0", "10", "ms", "/", "2.50", "s", "good"]
     assert lines[3] == ["other", "1", "0", "1", "BAD"]
 
 
@@ -98,7 +98,7 @@ def test_what_broke_off_is_told_without_the_groups_around_it() -> None:
 
 def test_a_quantile_is_one_of_the_samples() -> None:
     samples = [float(n) for n in range(1, 101)]
-    assert quantile(samples, 0.5) == 51.0
-    assert quantile(samples, 0.95) == 96.0
+    assert quantile(samples, 0.5) == 50.0
+    assert quantile(samples, 0.95) == 95.0
     assert quantile(samples, 1.0) == 100.0
     assert quantile([], 0.5) == 0.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -133,7 +134,7 @@ def quantile(samples: Sequence[float], share: float) -> float:
     if not samples:
         return 0.0
     ranked = sorted(samples)
-    return ranked[min(len(ranked) - 1, int(share * len(ranked)))]
+    return ranked[max(0, math.ceil(share * len(ranked)) - 1)]
 
 
 def figures(samples: Mapping[str, Sequence[float]], share: float) -> str:
