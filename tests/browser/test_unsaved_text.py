@@ -36,6 +36,33 @@ async def test_unsent_edits_outlive_a_refresh(server: ServerProcess, browser: Br
         assert text.count("# typed while away") == text.count("# meanwhile") == 1
 
 
+async def test_a_draft_older_than_what_was_sent_is_not_typed_twice(
+    server: ServerProcess, browser: Browser
+) -> None:
+    """As a browser may bring it back that was killed a moment after: it holds what came since."""
+    _room, links = await create(server)
+    async with person(browser, links["candidate"], "Camille") as candidate:
+        page = candidate.page
+        room = page.url
+        await candidate.open_document("Scratch")
+        await page.context.set_offline(True)
+        await candidate.add("first ")
+        find = "Object.entries(localStorage).find(([key]) => key.startsWith('viva:draft:'))"
+        await page.wait_for_function(f"() => {find}?.[1].includes('t ')")
+        draft = await page.evaluate(find)
+        await page.context.set_offline(False)
+        await candidate.is_saved()
+        await candidate.add("second")
+        await candidate.is_saved()
+        await page.goto(f"{server.url}/healthz")
+        await page.evaluate("([key, text]) => localStorage.setItem(key, text)", draft)
+        await page.goto(room)
+        await candidate.open_document("Scratch")
+        await page.wait_for_function(f"() => !{find}")
+        await candidate.is_saved()
+        assert await candidate.text() == "first second"
+
+
 async def test_a_duplicated_tab_has_a_client_id_of_its_own(
     server: ServerProcess, browser: Browser
 ) -> None:
