@@ -1,4 +1,4 @@
-"""What a server says of its end, or of its disk, is told in words to everybody whom it concerns.
+"""What a server says of its end or its disk is told in words; what it never said costs nothing.
 
 The words of the server are put in between it and the page: here the page is what is tested.
 """
@@ -279,3 +279,46 @@ async def test_saved_is_said_only_once_the_disk_has_it(
         await expect(chip).to_have_text("Saving…")
         stands.say(type="saved", seq=accepted()[-1])
         await saved_chip_says(candidate, "Saved")
+
+
+# What never came.
+
+
+async def test_an_edit_that_arrived_without_an_answer_is_not_sent_again(
+    server: ServerProcess, browser: Browser
+) -> None:
+    """The server is killed between the two: the edit is among the events that were missed."""
+    _, links = await create(server)
+    async with (
+        person(browser, links["tutor"], "Ada") as tutor,
+        person(browser, links["candidate"], "Camille") as candidate,
+    ):
+        await tutor.open_document("Scratch")
+        stands = await between(candidate)
+        stands.says = lambda frame: '"edited"' not in frame
+        await candidate.add("once")
+        await tutor.shows("o")
+        await server.kill()
+        await connection_is(candidate, "away")
+        stands.says = lambda _: True
+        await server.start()
+        await connection_is(candidate, "live")
+        await saved_chip_says(candidate, "Saved")
+        await tutor.shows("once")
+        assert await tutor.text() == await candidate.text() == "once"
+        refs = [json.loads(frame)["ref"] for frame in stands.sent if '"edit"' in frame]
+        assert len(refs) == len(set(refs)) == 2
+
+
+async def test_a_server_that_lost_what_it_had_told_gets_it_offered_back(
+    server: ServerProcess, browser: Browser
+) -> None:
+    """As after a power cut: its journal ends before what this page has seen of it."""
+    _, links = await create(server)
+    async with person(browser, links["candidate"], "Camille") as candidate:
+        stands = await between(candidate)
+        earlier = [frame for frame in candidate.received if '"welcome"' in frame][-1]
+        await candidate.add("seen and lost")
+        await candidate.is_saved()
+        stands.sockets[-1].send(earlier)
+        await expect(candidate.page.locator("#recovered")).to_contain_text("seen and lost")

@@ -8,6 +8,7 @@ from playwright.async_api import Browser, expect
 
 from tests.browser.people import Person, person
 from tests.browser.test_interview import create
+from tests.browser.wire import wire
 from tests.process import ServerProcess
 
 
@@ -34,6 +35,37 @@ async def test_unsent_edits_outlive_a_refresh(server: ServerProcess, browser: Br
         text = await candidate.text()
         assert text == await tutor.text()
         assert text.count("# typed while away") == text.count("# meanwhile") == 1
+
+
+async def test_a_draft_older_than_what_was_sent_is_not_typed_twice(
+    server: ServerProcess, browser: Browser
+) -> None:
+    """As a browser may bring it back that was killed a moment after: it holds what came since."""
+    _room, links = await create(server)
+    async with (
+        wire(server) as network,
+        person(browser, network.through(links["candidate"]), "Camille") as candidate,
+    ):
+        page = candidate.page
+        room = page.url
+        await candidate.open_document("Scratch")
+        network.cut()
+        await expect(page.locator("#connection")).to_have_attribute("data-state", "away")
+        await candidate.add("first ")
+        find = "Object.entries(localStorage).find(([key]) => key.startsWith('viva:draft:'))"
+        await page.wait_for_function(f"() => {find}?.[1].includes('t ')")
+        draft = await page.evaluate(find)
+        network.mend()
+        await candidate.is_saved()
+        await candidate.add("second")
+        await candidate.is_saved()
+        await page.goto(network.through(f"{server.url}/healthz"))
+        await page.evaluate("([key, text]) => localStorage.setItem(key, text)", draft)
+        await page.goto(room)
+        await candidate.open_document("Scratch")
+        await page.wait_for_function(f"() => !{find}")
+        await candidate.is_saved()
+        assert await candidate.text() == "first second"
 
 
 async def test_a_duplicated_tab_has_a_client_id_of_its_own(

@@ -3,7 +3,7 @@ import { claimClient, forgetDraft, forgetRoom, keepDraft, newClient, type Draft,
 import { Connection, type Status } from "./connection";
 import { Editors } from "./editors";
 import { Flushed } from "./flushed";
-import type { ClientFrame, EventFrame, ErrorFrame, Role, ServerFrame, Welcome } from "./frames";
+import type { ClientFrame, EventFrame, ErrorFrame, Role, RoomState, ServerFrame, Welcome } from "./frames";
 import { difference, missedEdits } from "./missed";
 import { Model } from "./model";
 import { handedOn, restored, wasSent, type Pending } from "./pending";
@@ -183,6 +183,7 @@ export class LiveRoom {
     this.missingUpTo = null;
     this.flushed.welcome(frame.saved);
     const left = frame.state ? this.unsaved(frame) : null;
+    if (frame.state && frame.seq < this.model.seq) this.offerLost(frame.state.documents);
     this.model.welcome(frame);
     if (frame.state) {
       this.flushed.clear();
@@ -194,6 +195,15 @@ export class LiveRoom {
     if (!frame.state && frame.seq > this.model.seq) this.missingUpTo = frame.seq;
     else this.resume();
     this.tell();
+  }
+
+  /** The server knows less than it had told: what it lost may only be on this page. */
+  private offerLost(documents: RoomState["documents"]): void {
+    for (const doc of this.editors.names()) {
+      const text = this.editors.text(doc);
+      if (text === documents[doc]?.text || this.editors.unsavedIn(doc) > 0) continue;
+      offerRecovered(doc, text, t("The server lost its last moments. This is how it was here."));
+    }
   }
 
   /** What was unsaved before this fresh start, on this page or on one before it. */

@@ -92,7 +92,7 @@ class RoomPage {
     const state = room?.model.state;
     if (!room || !state) return;
     const doc = state.doc ?? "scratch";
-    const isOther = doc !== this.followed;
+    const isOther = this.followed !== null && doc !== this.followed;
     this.followed = doc;
     if (room.editors.current === "") {
       const before = this.onPage !== null && room.editors.names().includes(this.onPage);
