@@ -362,10 +362,10 @@ def _make_tables(engine: sa.Engine) -> None:
 def _engine(url: str) -> sa.Engine:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return sa.create_engine(parsed, pool_pre_ping=True)
+        return sa.create_engine(parsed, pool_pre_ping=True, hide_parameters=True)
     if parsed.database:
         _make_folder(Path(parsed.database).parent)
-    engine = sa.create_engine(parsed)
+    engine = sa.create_engine(parsed, hide_parameters=True)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     return engine
 
@@ -375,7 +375,7 @@ def _appender(url: str) -> sa.Engine | None:
     parsed = sa.make_url(url)
     if parsed.get_backend_name() != "sqlite":
         return None
-    engine = sa.create_engine(parsed, pool_size=1, max_overflow=0)
+    engine = sa.create_engine(parsed, pool_size=1, max_overflow=0, hide_parameters=True)
     sa.event.listen(engine, "connect", _prepare_sqlite)
     sa.event.listen(engine, "connect", _wait_for_nobody)
     return engine

@@ -19,7 +19,7 @@ from tests.typing_client import until
 
 PACE_S = 0.05
 SIZE = 24 * 1024 * 1024
-TOLD_TO_ALL = False
+TOLD_TO_ALL = True
 """Whether the server tells the whole room that it cannot be saved (`saving` frames)."""
 
 

@@ -205,6 +205,7 @@ export type RoomEvent =
   | { kind: "note_taken"; text: string }
   | { kind: "criterion_scored"; problem: string; criterion: string; level: number; comment: string }
   | { kind: "access_revoked"; role: Role }
+  | { kind: "journal_damaged"; lost: number }
   | { kind: "interview_ended" };
 
 /** A journal entry in its place. */

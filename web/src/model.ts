@@ -103,6 +103,8 @@ function evolve(state: RoomState, event: EventFrame): void {
       if (run) run.place = event.place;
       break;
     }
+    case "journal_damaged":
+      break;
     case "editor_locked":
       state.locked = event.locked;
       break;

@@ -167,6 +167,9 @@ export class LiveRoom {
     }
     if (frame.kind === "problem_opened") this.hooks.onDocuments(frame.by);
     if (frame.kind === "edited") this.edited(frame);
+    if (frame.kind === "journal_damaged") {
+      this.hooks.onRefusal(t("The server could not read the latest part of this interview: {n} entries are missing. Please check that your code is as you left it.", { n: frame.lost }));
+    }
   }
 
   private edited(frame: EventFrame & { kind: "edited" }): void {
