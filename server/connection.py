@@ -260,11 +260,11 @@ async def _read(
     hello = await _hello(websocket, outbox, hello_s)
     if hello is None:
         return
+    connection = Connection(outbox, room, host, participant, hello.client)
+    recalled = await room.recall(hello.after)
     if room.listeners.of(participant.id) >= MAX_CONNECTIONS:
         outbox.close(BAD_FRAMES, "Too many connections of one participant; close some.")
         return
-    connection = Connection(outbox, room, host, participant, hello.client)
-    recalled = await room.recall(hello.after)
     room.attach(connection, hello.after, host.sandbox_status, recalled)
     try:
         await _read_commands(websocket, connection)

@@ -241,7 +241,7 @@ class Host:
         if kept is None:
             return nothing
         try:
-            room = unpack(kept.body, {})
+            room = unpack(kept.body.encode(), {})
         except UnusableCheckpointError as error:
             log.warning("a checkpoint is passed over", room=name, error=str(error))
             return nothing

@@ -280,7 +280,8 @@ class Journal:
             return
         rows = [dict(zip(COLUMNS, row, strict=True)) for append in group for row in append.rows]
         try:
-            await self._store.write(lambda connection: connection.execute(sa.insert(events), rows))
+            insert = sa.insert(events)
+            await self._store.append_slowly(lambda connection: connection.execute(insert, rows))
         except StoreUnavailableError as error:
             self._settle(group, error)
         except Exception as error:  # the task's edge: the writer serves all rooms, and goes on
@@ -363,12 +364,22 @@ async def open_journal(store: Store) -> AsyncIterator[Journal]:
         "journal mender": journal.mend_forever(),
     }
     tasks = [asyncio.create_task(coroutine, name=name) for name, coroutine in work.items()]
+    for task in tasks:
+        task.add_done_callback(_tell_of_an_end)
     try:
         yield journal
     finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _tell_of_an_end(task: asyncio.Task[None]) -> None:
+    """A task of the journal's ends with it, and before that only by a fault of ours."""
+    if not task.cancelled() and (error := task.exception()):
+        log.critical(
+            "the journal has stopped working: restart", task=task.get_name(), exc_info=error
+        )
 
 
 def _conflict(append: _Append, error: Exception) -> Exception:

@@ -45,6 +45,9 @@ class Listeners:
     def __init__(self) -> None:
         self._all: set[Listener] = set()
         self._told: set[str] = set()
+        # By role: the last entry that was shown, and up to which it was told that they are saved.
+        self._shown: dict[Role, int] = dict.fromkeys(Role, 0)
+        self._saved: dict[Role, int] = dict.fromkeys(Role, 0)
 
     def __len__(self) -> int:
         return len(self._all)
@@ -95,11 +98,30 @@ class Listeners:
     def tell(self, entry: Entry) -> None:
         """An entry of the journal, to each as their role may see it."""
         if is_same_for_all(entry.event):
+            self._shown = dict.fromkeys(Role, entry.seq)
             self.send(_whole_frame(entry))
             return
         frames = {role: frame_for(entry, role) for role in Role}
+        for role, frame in frames.items():
+            if frame:
+                self._shown[role] = entry.seq
         for listener in self._all:
             if frame := frames[listener.participant.role]:
+                listener.send(frame)
+
+    def tell_saved(self, seq: int) -> None:
+        """All up to the number `seq` is on the disk: to each as far as their role was shown it.
+
+        Whoever is not shown the tutors' notes does not learn either when one was saved.
+        """
+        frames: dict[Role, str] = {}
+        for role, shown in self._shown.items():
+            saved = min(seq, shown)
+            if saved > self._saved[role]:
+                self._saved[role] = saved
+                frames[role] = encode({"type": "saved", "seq": saved})
+        for listener in self._all:
+            if frame := frames.get(listener.participant.role):
                 listener.send(frame)
 
     # The end.

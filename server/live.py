@@ -40,7 +40,7 @@ from server.store import StoreUnavailableError
 TAIL = 1_000
 """How many entries a room keeps at hand for those who come back."""
 
-RECALL = 20_000
+RECALL = 3_000
 """How many are read from the journal for somebody who was away longer; past it, the whole state."""
 
 CHECKPOINT_EVERY = 500
@@ -301,7 +301,7 @@ class LiveRoom:
     def tell_saved(self, seq: int) -> None:
         """All up to the number `seq` is on the disk."""
         self._saved = seq
-        self.listeners.send(encode({"type": "saved", "seq": seq}))
+        self.listeners.tell_saved(seq)
 
     def _missed(self, after: int, recalled: Sequence[Entry]) -> list[Entry] | None:
         """What came after the entry `after`; None where that is not at hand any more."""

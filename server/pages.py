@@ -279,11 +279,11 @@ async def room_socket(websocket: WebSocket, room: str) -> None:
     except VivaError as error:
         await websocket.send_denial_response(problem_answer(error))
         return
-    if session.participant in live.state.shut_out:
+    participant = live.state.participants.get(session.participant)
+    if participant is None or participant.id in live.state.shut_out:
         await websocket.send_denial_response(problem_answer(ApiError(403, NO_ACCESS)))
         return
     await websocket.accept()
-    participant = live.state.participants[session.participant]
     await serve_connection(websocket, parts.host, live, participant, parts.patience_s)
 
 

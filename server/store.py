@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -117,11 +118,18 @@ EventRow = tuple[str, int, int, str, str, str]
 
 _INSERT_EVENT = 'INSERT INTO events (room, seq, at, "by", kind, body) VALUES (?, ?, ?, ?, ?, ?)'
 
+PAGE_BYTES = 4096
+LOG_KEPT_BYTES = LOG_HEADER_BYTES + 2_000 * (LOG_FRAME_HEADER_BYTES + PAGE_BYTES)
+"""What a copied log is cut to: whole frames, so that it does not look cut off."""
+
 PROBE = "x" * 16_384
 """What is written to see whether the disk takes anything: some pages."""
 
 CHECKPOINT_BYTES = 8 * 1024 * 1024
 """From which size on the write-ahead log is copied into the database, in the background."""
+
+SCRUB_ATTEMPTS = 3
+"""How often emptying the log is tried; each waits 5 s for those who read."""
 
 STALL_BYTES = 128 * 1024 * 1024
 """From which size on writing waits for that: under unbroken load it would never catch up."""
@@ -145,6 +153,8 @@ class Store:
         self._engine = engine
         self._appender = appender
         self._threads = threads
+        self._syncing = threading.Lock()
+        self._suspect = False  # a sync failed, and nothing has shown since that all is on the disk
 
     @property
     def appends_now(self) -> bool:
@@ -163,6 +173,10 @@ class Store:
             return done
 
         return await self._run(self._threads.writer, durably)
+
+    async def append_slowly(self, work: Callable[[sa.Connection], T]) -> T:
+        """As `append_now`, on the writing thread and waiting for others; `flush` is yet to come."""
+        return await self._run(self._threads.writer, lambda: self._transact(work))
 
     async def read(self, work: Callable[[sa.Connection], T]) -> T:
         """Run `work` on a reading thread. Raises as `write` does."""
@@ -214,8 +228,17 @@ class Store:
         await self.write(write)
 
     async def scrub(self) -> None:
-        """After an erasure: leave none of what was deleted in the write-ahead log either."""
-        await self._run(self._threads.writer, lambda: self._checkpoint("TRUNCATE"))
+        """After an erasure: leave none of what was deleted in the write-ahead log either.
+
+        Raises `StoreUnavailableError` where it cannot be emptied.
+        """
+        for _ in range(SCRUB_ATTEMPTS):
+            if await self._run(self._threads.flusher, lambda: self._checkpoint("TRUNCATE")):
+                return
+        raise StoreUnavailableError(
+            "The database is being read all the time, so that what was deleted still stands in its "
+            "log; it goes at the next erasure, or when the server stops."
+        )
 
     # What the threads do.
 
@@ -224,21 +247,31 @@ class Store:
 
         SQLite itself syncs it only before copying it into the database (`synchronous=NORMAL`). The
         file carries none of SQLite's locks, so that opening and closing it here disturbs nothing.
+
+        A kernel tells of a failed sync once, and calls the pages clean. After one, therefore, no
+        sync counts until all of the log was copied into the database, which SQLite syncs itself.
         """
+        with self._syncing:
+            if not self._suspect:
+                try:
+                    self._sync_log()
+                except OSError as error:
+                    self._suspect = True
+                    log.error("the disk failed to keep the log", error=error.strerror)
+            if self._suspect:
+                if not self._checkpoint("TRUNCATE"):
+                    raise StoreUnavailableError("The disk failed, and the log cannot be copied.")
+                self._suspect = False
+
+    def _sync_log(self) -> None:
         path = self._log_path()
         if path is None or not path.exists():
             return
+        descriptor = os.open(path, os.O_RDWR)
         try:
-            descriptor = os.open(path, os.O_RDWR)
-            try:
-                os.fdatasync(descriptor)
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            # A kernel tells of a failed sync once, and calls the pages clean. Only what is written
-            # anew counts then: copy all of the log into the database, which SQLite syncs itself.
-            if not self._checkpoint("TRUNCATE"):
-                raise StoreUnavailableError(f"The disk answered: {error.strerror}.") from error
+            os.fdatasync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def _log_path(self) -> Path | None:
         database = self._engine.url.database
@@ -260,6 +293,7 @@ class Store:
                 autocommit = connection.execution_options(isolation_level="AUTOCOMMIT")
                 busy, *_ = autocommit.execute(sa.text(f"PRAGMA wal_checkpoint({how})")).one()
         except DBAPIError as error:
+            self._suspect = True
             raise StoreUnavailableError(f"The database answered: {error.orig}.") from error
         return not busy
 
@@ -395,7 +429,7 @@ PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=NORMAL",  # `Store._sync` syncs, where it keeps nobody waiting who need not wait
     "wal_autocheckpoint=0",  # as `Store.flush` does for copying
-    f"journal_size_limit={CHECKPOINT_BYTES}",
+    f"journal_size_limit={LOG_KEPT_BYTES}",
     "busy_timeout=5000",
     "secure_delete=ON",
 )

@@ -7,6 +7,7 @@ it cannot be rebased any more. It is therefore taken some way behind the room's 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 
 import msgspec
@@ -32,6 +33,9 @@ from server.core.text import to_units
 
 FORMAT = 1
 """Goes up when a room's state gets another shape: checkpoints of another format are passed over."""
+
+
+HASH_LENGTH = 64
 
 
 class UnusableCheckpointError(VivaError):
@@ -83,8 +87,8 @@ _decoder = msgspec.json.Decoder(_Checkpoint)
 
 
 def pack(room: Room) -> bytes:
-    """The room's state, but for its problems and its documents' history, as JSON."""
-    return _encoder.encode(
+    """The room's state, but for its problems and its documents' history: a hash, then JSON."""
+    packed = _encoder.encode(
         _Checkpoint(
             format=FORMAT,
             seq=room.seq,
@@ -108,15 +112,19 @@ def pack(room: Room) -> bytes:
             scores=list(room.scores.values()),
         )
     )
+    return _hash(packed) + packed
 
 
-def unpack(data: bytes | str, problems: Mapping[str, Problem]) -> Room:
+def unpack(data: bytes, problems: Mapping[str, Problem]) -> Room:
     """The room that `pack` was given, with `problems` in it.
 
-    Raises `UnusableCheckpointError` for anything but a checkpoint of this format.
+    Raises `UnusableCheckpointError` for anything but a whole checkpoint of this format.
     """
+    digest, packed = data[:HASH_LENGTH], data[HASH_LENGTH:]
+    if digest != _hash(packed):
+        raise UnusableCheckpointError("This checkpoint is not what was kept.")
     try:
-        kept = _decoder.decode(data)
+        kept = _decoder.decode(packed)
     except msgspec.DecodeError as error:
         raise UnusableCheckpointError(f"This checkpoint cannot be read: {error}.") from error
     if kept.format != FORMAT:
@@ -143,6 +151,11 @@ def unpack(data: bytes | str, problems: Mapping[str, Problem]) -> Room:
         notes=tuple(kept.notes),
         scores={(score.problem, score.criterion): score for score in kept.scores},
     )
+
+
+def _hash(packed: bytes) -> bytes:
+    """A changed letter would be a room with another text, and nobody would notice."""
+    return hashlib.sha256(packed).hexdigest().encode()
 
 
 def _packed_run(run: RunState) -> _Run:

@@ -165,6 +165,7 @@ async def test_both_type_while_cut_off_and_one_page_is_lost_meanwhile(
         room = candidate.page.url
         with pytest.raises(Error, match="ERR_"):
             await candidate.page.reload()
+        await candidate.page.wait_for_url("chrome-error://chromewebdata/")
         await candidate.page.goto("about:blank")  # no page of an error, which loads itself anew
         network.mend()
         await candidate.page.goto(room)

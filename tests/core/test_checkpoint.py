@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from msgspec.structs import fields
 
 from server.core import messages
-from server.core.checkpoint import FORMAT, UnusableCheckpointError, pack, unpack
+from server.core.checkpoint import FORMAT, HASH_LENGTH, UnusableCheckpointError, pack, unpack
 from server.core.decide import Sender, decide
 from server.core.errors import RefusedError
 from server.core.room import Room, evolve
@@ -89,10 +90,12 @@ def test_an_edit_that_had_come_is_known_again(room: Room) -> None:
     assert refused.value.code == "already_applied"
 
 
-@pytest.mark.parametrize("how", ["cut", "another format", "nothing"])
+@pytest.mark.parametrize("how", ["cut", "another format", "nothing", "a letter"])
 def test_what_is_no_checkpoint_is_told(room: Room, how: str) -> None:
     packed = pack(room)
-    other = packed.replace(b'"format":%d' % FORMAT, b'"format":99')
-    data = {"cut": packed[:-9], "another format": other, "nothing": b""}[how]
+    json = packed[HASH_LENGTH:].replace(b'"format":%d' % FORMAT, b'"format":99')
+    other = hashlib.sha256(json).hexdigest().encode() + json
+    letter = packed.replace(b"xxx", b"xyx")
+    data = {"cut": packed[:-9], "another format": other, "nothing": b"", "a letter": letter}[how]
     with pytest.raises(UnusableCheckpointError):
         unpack(data, room.problems)

@@ -183,11 +183,16 @@ export class Connection {
     this.pulse = { ...this.pulse, beatAt: now };
     if (this.status === "closed") return;
     if (finding === "slept") this.wake();
-    else if (this.socket && this.status !== "live") this.watchOpening(now);
+    else if (this.socket && !this.isOpen()) this.watchOpening(now);
     else if (finding === "dead" && this.socket) this.lose();
     else if (finding === "ask" && this.send({ type: "ping", t: now })) {
       this.pulse = { ...this.pulse, askedAt: now };
     }
+  }
+
+  /** Restarted while live, a connection says "live" though its new socket may be opening yet. */
+  private isOpen(): boolean {
+    return this.status === "live" && this.socket?.readyState !== WebSocket.CONNECTING;
   }
 
   private watchOpening(now: number): void {
