@@ -63,9 +63,10 @@ class Played:
         return wire is not None and wire.is_open and self.editors[who].welcomed
 
     async def is_sent_away(self, who: int) -> bool:
-        """Whether a client may not come back, the interview having ended."""
-        live = await self.rooms.parts.host.open(self.name)
-        return live.state.ended_at is not None and not self.is_open(who)
+        """Whether a client may not come back: the interview has ended, or their access has."""
+        state = (await self.rooms.parts.host.open(self.name)).state
+        is_away = state.ended_at is not None or _person(self.name, who).id in state.shut_out
+        return is_away and not self.is_open(who)
 
     def connect(self, who: int, *, fresh: bool = False, says: str | None = None) -> None:
         """Connect a client that is not; it says hello, or what is given."""
