@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
 from tests.faults.pair import Pair, pair
@@ -36,6 +37,8 @@ async def storm(folder: Path, times: int, rooms: int) -> Result:
                 await stack.enter_async_context(pair(server, PACE_S, tabs=TABS))
                 for _ in range(rooms)
             ]
+            for one in all_rooms:
+                await until(one.typists, partial(_has_typed, one))
             for _ in range(times):
                 stop_s, start_s, back_s = await _restart(server, all_rooms)
                 stops.append(stop_s * 1000)
@@ -58,6 +61,10 @@ async def storm(folder: Path, times: int, rooms: int) -> Result:
         f"from SIGTERM to each client's return; p99 {quantile(result.heal_ms, 0.99):.0f} ms"
     )
     return result
+
+
+def _has_typed(room: Pair) -> bool:
+    return any(typist.seen for typist in room.typists)
 
 
 async def _restart(server: ServerProcess, rooms: list[Pair]) -> tuple[float, float, list[float]]:

@@ -63,7 +63,7 @@ async def test_a_pool_asks_the_engine_how_much_room_there_is() -> None:
     engine = FakeEngine()
     engine.memory_bytes, engine.processors = 16 * GIB, 6
     async with Pool(size=None, engine=engine) as pool:
-        await until(lambda: pool.ready == 16)
+        await until(lambda: pool.ready == MOST_READY)
         visitors = [Visitor(pool, owner=str(n)) for n in range(7)]
         await until(lambda: sum(one.is_inside for one in visitors) == 6)
         assert [one.places for one in visitors if not one.is_inside] == [[1]]
@@ -91,7 +91,7 @@ async def test_an_engine_that_does_not_say_is_asked_again() -> None:
     async with Pool(size=None, engine=engine) as pool:
         await until(lambda: pool.ready == LEAST)
         await pool.check()
-        await until(lambda: pool.ready == 16)
+        await until(lambda: pool.ready == MOST_READY)
 
 
 @hurried
