@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 
 from server.core.messages import encode
 from tests.fuzz.editor import DivergenceError
@@ -34,7 +34,8 @@ async def _played(rooms: Rooms, chosen: list[Step]) -> None:
 
 
 @settings(
-    max_examples=150,
+    max_examples=60,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # `make fuzz` makes findings smaller
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(chosen=steps)
