@@ -135,11 +135,11 @@ async def test_an_erased_interview_leaves_no_draft_in_the_browser(
         stands.hears = lambda frame: '"edit"' not in frame
         await candidate.add("secret")
         drafts = "Object.keys(localStorage).filter(key => key.startsWith('viva:draft:')).length"
-        await candidate.page.wait_for_function(f"{drafts} === 1")
+        await candidate.page.wait_for_function(f"() => {drafts} === 1")
         await candidate.page.wait_for_function(f"async () => ({DURABLE}) === 1")
         await stands.sockets[-1].close(code=4404, reason="erased")
         await connection_is(candidate, "closed")
-        await candidate.page.wait_for_function(f"{drafts} === 0")
+        await candidate.page.wait_for_function(f"() => {drafts} === 0")
         await candidate.page.wait_for_function(f"async () => ({DURABLE}) === 0")
 
 

@@ -54,6 +54,7 @@ class Played:
     editors: list[Editor]
     wires: list[Wire | None] = field(default_factory=lambda: [None, None])
     left: list[Wire] = field(default_factory=list)
+    said_own_hello: list[bool] = field(default_factory=lambda: [True] * len(ROLES))
     expected: list[list[str]] = field(default_factory=lambda: [[], []])
     """The refs that this connection of each client has to be answered under."""
 
@@ -77,6 +78,7 @@ class Played:
         after = 0 if fresh else editor.seq
         editor.welcomed = False
         self.expected[who] = []
+        self.said_own_hello[who] = says is None  # else answers may come under another client id
         self._put_away(who)
         self.wires[who] = self.rooms.connect(self.name, self.sessions[who], editor)
         hello = json.dumps({"type": "hello", "after": after, "client": editor.client})

@@ -112,7 +112,7 @@ def _type(room: Played, step: Type, ref: str) -> None:
         place %= len(frame)
         room.send(step.who, frame[:place] + text + frame[place + 1 :])
     else:
-        room.send(step.who, frame, expects=ref)
+        room.send(step.who, frame, expects=ref if room.said_own_hello[step.who] else None)
 
 
 async def _check(room: Played) -> None:

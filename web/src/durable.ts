@@ -8,7 +8,7 @@
 
 const NAME = "viva";
 const TEXTS = "texts";
-const PATIENCE_MS = 1_000;
+const PATIENCE_MS = 5_000;
 
 let opening: Promise<IDBDatabase | null> | null = null;
 
